@@ -1,0 +1,113 @@
+# What people and CI run. Everything is made inside the checkout; nothing is read from or written to ~/.dbt.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# --- what may be set on the command line --------------------------------------------------------------------------
+# Demo data: the same parameters give the same rows.
+DEMO_LEADS ?= 4000
+DEMO_SEED ?= 7
+DEMO_UNTIL ?= 2026-06-30
+# Folder that holds dbt_utils, when the package hub cannot be reached and the stand-in is not wanted.
+DBT_UTILS ?=
+# Lead records of the smaller and the larger benchmark run.
+BENCH_LEADS ?= 20000 100000
+# An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
+EXTRA ?=
+
+# --- environment of every recipe ----------------------------------------------------------------------------------
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DBT_PROFILES_DIR := $(CURDIR)
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DO_NOT_TRACK := 1
+export MYPY_CACHE_DIR := .cache/mypy
+export RUFF_CACHE_DIR := .cache/ruff
+export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
+
+# Stamps live inside what they stand for, so removing .venv or dbt_packages removes the stamp too.
+ENV_STAMP := $(VENV)/.installed
+DEPS_STAMP := dbt_packages/.installed
+
+.PHONY: help
+help: ## list of commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up -------------------------------------------------------------------------------------------------------
+.PHONY: setup
+setup: $(ENV_STAMP) profiles.yml $(DEPS_STAMP) ## environment, profile and dbt packages; does nothing when they are there
+
+$(ENV_STAMP): requirements.lock pyproject.toml scripts/setup.sh
+	@scripts/setup.sh $(EXTRA)
+	@touch $@
+
+profiles.yml:
+	@cp profiles.example.yml $@
+	@echo "set-up: profiles.yml from profiles.example.yml"
+
+$(DEPS_STAMP): $(ENV_STAMP) packages.yml scripts/install_packages.py $(shell find stand_ins -type f)
+	@python scripts/install_packages.py $(if $(DBT_UTILS),--dbt-utils "$(DBT_UTILS)")
+	@touch $@
+
+.PHONY: deps
+deps: $(ENV_STAMP) ## dbt packages anew: from the hub, from DBT_UTILS=folder, or the stand-in
+	@rm -f $(DEPS_STAMP)
+	@$(MAKE) --no-print-directory $(DEPS_STAMP)
+
+.PHONY: lock
+lock: $(ENV_STAMP) ## requirements.lock anew from pyproject.toml; versions change only where they must
+	@"$$(command -v uv)" pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
+	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+# --- demo ---------------------------------------------------------------------------------------------------------
+.PHONY: demo
+demo: setup ## demo data, all models with their tests, docs site, results; one file: leadlag.duckdb
+	@python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
+	@dbt --quiet build
+	@dbt --quiet docs generate --static
+	@python scripts/demo_summary.py
+
+.PHONY: docs
+docs: setup ## docs site of the warehouse as it is: target/static_index.html
+	@dbt --quiet docs generate --static
+	@echo "docs: target/static_index.html"
+
+# --- checks -------------------------------------------------------------------------------------------------------
+# Checks have a warehouse and a target folder of their own: they neither touch the demo's nor undo dbt's parse cache.
+# The file keeps the demo's name because DuckDB takes the database's name from it.
+CHECK := .cache/check
+CHECK_ENV := LEADLAG_DUCKDB_PATH="$(CURDIR)/$(CHECK)/leadlag.duckdb" DBT_TARGET_PATH="$(CURDIR)/$(CHECK)/target" DBT_LOG_PATH="$(CURDIR)/$(CHECK)/logs"
+
+.PHONY: lint
+lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer
+	ruff check --quiet python scripts
+	ruff format --check --quiet python scripts
+	mypy
+	@mkdir -p $(CHECK)
+	$(CHECK_ENV) dbt --quiet parse
+	$(CHECK_ENV) sqlfluff lint --disable-progress-bar models seeds snapshots tests analyses macros
+	DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml
+
+.PHONY: check-build
+check-build: setup ## all models, tests and unit tests on demo-sized data of its own
+	@mkdir -p $(CHECK)
+	@$(CHECK_ENV) python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
+	$(CHECK_ENV) dbt build --no-use-colors --log-level-file none
+
+.PHONY: pytest
+pytest: setup ## Python tests, the examples among them
+	python -m pytest
+
+.PHONY: test
+test: lint check-build pytest ## everything CI runs
+
+# --- benchmark ----------------------------------------------------------------------------------------------------
+.PHONY: bench
+bench: setup ## cost of a full build against reading and writing the same rows once
+	@python scripts/bench.py $(BENCH_LEADS)
+
+.PHONY: clean
+clean: ## removes what was built; keeps .venv, profiles.yml and the demo's parameters
+	rm -rf target logs .cache dbt_packages package-lock.yml leadlag.duckdb leadlag.duckdb.wal

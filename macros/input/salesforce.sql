@@ -1,0 +1,18 @@
+{#- Which table tells the stages of Salesforce opportunities: opportunity_history, opportunity_field_history or none.
+    Var salesforce_opportunity_history_source decides; `auto` takes the first that has usable rows. A full-row copy of
+    opportunity that a loader calls opportunity_history has no opportunity_id and is not usable. -#}
+{% macro salesforce_opportunity_history_source(history, field_history) %}
+    {%- set wanted = var('salesforce_opportunity_history_source', 'auto') -%}
+    {%- set known = ['auto', 'opportunity_history', 'opportunity_field_history', 'none'] -%}
+    {%- if wanted not in known -%}
+        {{ exceptions.raise_compiler_error("var salesforce_opportunity_history_source: '" ~ wanted ~ "' is none of " ~ known | join(', ')) }}
+    {%- endif -%}
+    {%- if wanted != 'auto' -%}
+        {{ return(wanted) }}
+    {%- elif leadlag.has_rows(history, 'opportunity_id is not null') -%}
+        {{ return('opportunity_history') }}
+    {%- elif leadlag.has_rows(field_history, "opportunity_id is not null and lower(field_name) = 'stagename'") -%}
+        {{ return('opportunity_field_history') }}
+    {%- endif -%}
+    {{ return('none') }}
+{% endmacro %}

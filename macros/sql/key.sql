@@ -1,0 +1,21 @@
+{#- The stable key of a natural key: the first 15 hex digits of its md5 as a bigint (60 bits), equal on every engine and run.
+    Parts are joined by '|'; a null part counts as an empty text. -#}
+{% macro key(parts) %}
+    {%- set texts = [] -%}
+    {%- for part in parts -%}
+        {%- do texts.append("coalesce(cast(" ~ part ~ " as " ~ dbt.type_string() ~ "), '')") -%}
+    {%- endfor -%}
+    {{ return(adapter.dispatch('key_of_text', 'leadlag')(texts | join(" || '|' || "))) }}
+{% endmacro %}
+
+{% macro default__key_of_text(text) -%}
+    cast('0x' || substr(md5({{ text }}), 1, 15) as bigint)
+{%- endmacro %}
+
+{% macro postgres__key_of_text(text) -%}
+    cast(cast('x' || substr(md5({{ text }}), 1, 15) as bit(60)) as bigint)
+{%- endmacro %}
+
+{% macro spark__key_of_text(text) -%}
+    cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint)
+{%- endmacro %}

@@ -1,0 +1,22 @@
+{#- A working table that outlives its statement and nothing else: temporary where the engine has them. -#}
+{% macro create_working_table(name, sql) %}
+    {% do adapter.dispatch('create_working_table', 'leadlag')(name, sql) %}
+{% endmacro %}
+
+{% macro default__create_working_table(name, sql) %}
+    {% do run_query('drop table if exists ' ~ name) %}
+    {% do run_query('create temporary table ' ~ name ~ ' as ' ~ sql) %}
+{% endmacro %}
+
+
+{#- Hint for a CTE read more than once whose copies cost less than its storage. -#}
+{% macro not_materialized() -%}
+    {{ return(adapter.dispatch('not_materialized', 'leadlag')()) }}
+{%- endmacro %}
+
+{% macro default__not_materialized() -%}
+    not materialized
+{%- endmacro %}
+
+{% macro spark__not_materialized() -%}
+{%- endmacro %}

@@ -1,0 +1,14 @@
+{{ config(materialized='view') }}
+
+with delivered as (
+    {{ leadlag.unite('lead_record') }}
+)
+
+select
+    {{ leadlag.key(['source_system', 'record_type', 'source_id']) }} as lead_record_key,
+    {{ leadlag.email_key('email') }} as email_key,
+    {{ leadlag.normalized_email('email') }} as email,
+    full_name,
+    phone,
+    known_at
+from delivered

@@ -1,0 +1,26 @@
+with known as (
+
+    select max(known_at) as newest_at from {{ ref('int_input__lead_record_checked') }} where quarantine_rule is null
+    union all
+    select max(known_at) as newest_at from {{ ref('int_input__status_event_checked') }} where quarantine_rule is null
+    union all
+    select max(known_at) as newest_at from {{ ref('int_input__opportunity_stage_event_checked') }} where quarantine_rule is null
+
+),
+
+clock as (
+
+    select
+        {% if var('as_of', none) is not none -%}
+        cast('{{ var("as_of") }}' as timestamp) as as_of
+        {%- else -%}
+        coalesce(max(newest_at), cast('1970-01-01' as timestamp)) as as_of
+        {%- endif %}
+    from known
+
+)
+
+select
+    as_of,
+    {{ leadlag.business_date('as_of') }} as as_of_date
+from clock

@@ -1,0 +1,4 @@
+{{ leadlag.checked_input(
+    'identity_link',
+    required=['from_source_id', 'to_source_id']
+) }}

@@ -1,0 +1,1 @@
+{{ leadlag.checked_input('product_event') }}

@@ -1,0 +1,4 @@
+{{ leadlag.checked_input(
+    'touchpoint',
+    texts=['utm_source', 'utm_medium']
+) }}

@@ -1,0 +1,94 @@
+{#- Both refs stand outside the condition: which one is read is known only when the staging views exist. -#}
+{%- set history = ref('stg_salesforce__opportunity_history') -%}
+{%- set field_history = ref('stg_salesforce__opportunity_field_history') -%}
+{%- set opportunity = ref('stg_salesforce__opportunity') -%}
+{%- set chosen = leadlag.salesforce_opportunity_history_source(history, field_history) -%}
+{%- if chosen == 'opportunity_history' -%}
+select
+    'opportunity_history' as source_table,
+    history_id as source_id,
+    opportunity_id,
+    created_at,
+    created_at_raw,
+    loaded_at,
+    row_number() over (partition by opportunity_id order by created_at nulls last, history_id) as event_sequence,
+    stage_name,
+    amount,
+    currency_code,
+    probability,
+    forecast_category
+from {{ history }}
+where opportunity_id is not null
+{%- elif chosen == 'opportunity_field_history' -%}
+with opportunity as (
+
+    select * from {{ opportunity }}
+
+),
+
+change as (
+
+    select
+        history_id,
+        opportunity_id,
+        old_value,
+        new_value,
+        created_at,
+        created_at_raw,
+        loaded_at,
+        row_number() over (partition by opportunity_id order by created_at nulls last, history_id) as change_number
+    from {{ field_history }}
+    where lower(field_name) = 'stagename'
+
+)
+
+select
+    'opportunity_field_history' as source_table,
+    history_id as source_id,
+    opportunity_id,
+    created_at,
+    created_at_raw,
+    loaded_at,
+    change_number as event_sequence,
+    new_value as stage_name,
+    cast(null as decimal(18, 2)) as amount,
+    cast(null as {{ dbt.type_string() }}) as currency_code,
+    cast(null as {{ dbt.type_float() }}) as probability,
+    cast(null as {{ dbt.type_string() }}) as forecast_category
+from change
+where new_value is not null
+union all
+select
+    'opportunity' as source_table,
+    opportunity.opportunity_id || ':created' as source_id,
+    opportunity.opportunity_id,
+    opportunity.created_at,
+    opportunity.created_at_raw,
+    opportunity.loaded_at,
+    0 as event_sequence,
+    change.old_value as stage_name,
+    cast(null as decimal(18, 2)) as amount,
+    cast(null as {{ dbt.type_string() }}) as currency_code,
+    cast(null as {{ dbt.type_float() }}) as probability,
+    cast(null as {{ dbt.type_string() }}) as forecast_category
+from opportunity
+inner join change
+    on opportunity.opportunity_id = change.opportunity_id and change.change_number = 1
+where change.old_value is not null
+{%- else -%}
+select
+    'opportunity' as source_table,
+    opportunity_id as source_id,
+    opportunity_id,
+    created_at,
+    created_at_raw,
+    loaded_at,
+    0 as event_sequence,
+    stage_name,
+    amount,
+    currency_code,
+    probability,
+    forecast_category
+from {{ opportunity }}
+where 1 = 0
+{%- endif %}

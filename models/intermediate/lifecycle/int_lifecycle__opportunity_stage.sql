@@ -1,0 +1,102 @@
+with event as (
+
+    select
+        event.opportunity_stage_event_key,
+        event.opportunity_key,
+        event.source_system,
+        event.source_table,
+        event.source_id,
+        event.occurred_at,
+        event.recorded_at,
+        event.event_sequence,
+        event.is_closed,
+        event.is_won,
+        event.probability,
+        event.amount,
+        lower(event.forecast_category) as forecast_category,
+        lower(event.stage_raw) as stage_raw,
+        lower(opportunity.opportunity_type) as opportunity_type,
+        lower(opportunity.product_line) as product_line,
+        lower(opportunity.region) as region,
+        {{ leadlag.key(['opportunity.source_system', 'opportunity.record_type', 'opportunity.record_source_id']) }} as lead_record_key
+    from {{ ref('int_input__opportunity_stage_event') }} as event
+    inner join {{ ref('int_input__opportunity') }} as opportunity
+        on event.opportunity_key = opportunity.opportunity_key
+
+),
+
+-- One row an event and rule of qualified_opportunity_rule.
+compared as (
+
+    select
+        event.opportunity_stage_event_key,
+        rule.operator,
+        rule.passes_when_null,
+        rule.value,
+        case rule.field
+            when 'opportunity_type' then event.opportunity_type
+            when 'forecast_category' then event.forecast_category
+            when 'stage_raw' then event.stage_raw
+            when 'product_line' then event.product_line
+            when 'region' then event.region
+        end as text_value,
+        case rule.field
+            when 'probability' then event.probability
+            when 'amount' then event.amount
+        end as number_value
+    from event
+    cross join {{ ref('qualified_opportunity_rule') }} as rule
+
+),
+
+unqualified as (
+
+    select distinct opportunity_stage_event_key
+    from compared
+    where
+        case
+            when coalesce(text_value, cast(number_value as {{ dbt.type_string() }})) is null then not passes_when_null
+            when operator = 'in' then {{ dbt.position("'|' || text_value || '|'", "'|' || lower(value) || '|'") }} = 0
+            when operator = 'not_in' then {{ dbt.position("'|' || text_value || '|'", "'|' || lower(value) || '|'") }} > 0
+            when operator = 'at_least' then number_value < cast(value as double precision)
+            when operator = 'at_most' then number_value > cast(value as double precision)
+        end
+
+),
+
+staged as (
+
+    select
+        event.*,
+        case
+            when event.is_won then 'won'
+            when event.is_closed then 'lost'
+            when unqualified.opportunity_stage_event_key is null then 'opportunity'
+        end as stage
+    from event
+    left join unqualified on event.opportunity_stage_event_key = unqualified.opportunity_stage_event_key
+
+),
+
+changed as (
+
+    select
+        staged.*,
+        lag(stage) over (partition by opportunity_key order by occurred_at, event_sequence, source_id) as previous_stage
+    from staged
+
+)
+
+select
+    opportunity_stage_event_key as stage_event_key,
+    lead_record_key,
+    opportunity_key,
+    source_system,
+    source_table,
+    source_id,
+    occurred_at,
+    recorded_at,
+    event_sequence,
+    stage
+from changed
+where stage is not null and stage is distinct from previous_stage

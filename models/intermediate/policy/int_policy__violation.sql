@@ -1,0 +1,24 @@
+{{ config(post_hook="{{ leadlag.stop_on_violation() }}") }}
+
+with violation as (
+
+    select * from {{ ref('int_policy__lifecycle_violation') }}
+    union all
+    select * from {{ ref('int_policy__conversion_violation') }}
+    union all
+    select
+        'seeds/policy/status_map.csv' as seed_file,
+        source_system || ', ' || status_field || ', ' || status_raw as policy_row,
+        'the data have a status that no row maps' as rule,
+        'Add the row with its stage, or ignored; or set var unmapped_status to quarantine' as remedy
+    from {{ ref('int_policy__unmapped_status') }}
+    where '{{ var("unmapped_status", "error") }}' = 'error'
+
+)
+
+select
+    seed_file,
+    policy_row,
+    rule,
+    remedy
+from violation

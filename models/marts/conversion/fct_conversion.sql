@@ -1,0 +1,118 @@
+with entry as (
+
+    select *
+    from {{ ref('int_conversion__entry') }}
+    where entered_date >= valid_from and (entered_date < valid_to or valid_to is null)
+
+),
+
+-- A definition for one region or product line takes the place of the general one; the region's comes first.
+scoped as (
+
+    select entry.*
+    from entry
+    left join {{ ref('conversion_definition') }} as closer
+        on
+            entry.conversion_definition = closer.conversion_definition
+            and closer.scope_region in ('*', entry.region)
+            and closer.scope_product_line in ('*', entry.product_line)
+            and entry.entered_date >= closer.valid_from
+            and (entry.entered_date < closer.valid_to or closer.valid_to is null)
+            and case when closer.scope_region = '*' then 0 else 2 end + case when closer.scope_product_line = '*' then 0 else 1 end
+            > case when entry.scope_region = '*' then 0 else 2 end + case when entry.scope_product_line = '*' then 0 else 1 end
+    where closer.conversion_definition is null
+
+),
+
+person as (
+
+    select
+        person_key,
+        conversion_definition,
+        min(journey_number) as first_number,
+        max(journey_number) as last_number
+    from scoped
+    where recycled_policy <> 'every_journey'
+    group by person_key, conversion_definition
+
+),
+
+timed as (
+
+    select
+        scoped.*,
+        case scoped.recycled_policy
+            when 'first_journey' then scoped.journey_number = person.first_number
+            when 'last_journey' then scoped.journey_number = person.last_number
+            else true
+        end as is_admitted,
+        coalesce(scoped.converted_at < scoped.entered_at, false) as is_before_entry,
+        case when scoped.converted_at >= scoped.entered_at then {{ leadlag.seconds_between('scoped.entered_at', 'scoped.converted_at') }} end
+            as seconds_to_convert,
+        {{ leadlag.days_between('scoped.entered_date', 'scoped.converted_date') }} as calendar_days,
+        {{ leadlag.seconds_between('scoped.entered_at', 'clock.as_of') }} as age_seconds,
+        {{ leadlag.days_between('scoped.entered_date', 'clock.as_of_date') }} as age_days
+    from scoped
+    cross join {{ ref('int_input__clock') }} as clock
+    left join person
+        on scoped.person_key = person.person_key and scoped.conversion_definition = person.conversion_definition
+
+),
+
+judged as (
+
+    select
+        timed.*,
+        case
+            when basis = 'window' and time_basis = 'calendar_days' then age_days > window_days
+            when basis = 'window' then age_seconds >= window_days * 86400
+            else converted_at is not null or ended_at is not null or coalesce(age_seconds >= maturity_days * 86400, false)
+        end as is_mature,
+        case
+            when basis = 'stage' then converted_at is not null
+            when is_before_entry or converted_at is null then false
+            when time_basis = 'calendar_days' then calendar_days <= window_days
+            else seconds_to_convert <= window_days * 86400
+        end as is_converted
+    from timed
+
+)
+
+select
+    {{ leadlag.key(['journey_key', 'conversion_definition']) }} as conversion_key,
+    conversion_definition,
+    definition_version,
+    scope_region,
+    scope_product_line,
+    journey_key,
+    person_key,
+    journey_number,
+    entered_at,
+    entered_date,
+    converted_at,
+    ended_at,
+    outcome,
+    seconds_to_convert,
+    case when is_before_entry then null when time_basis = 'calendar_days' then calendar_days else cast(floor(seconds_to_convert / 86400) as integer) end
+        as days_to_convert,
+    is_imputed,
+    is_out_of_order,
+    is_mature,
+    is_admitted and (basis = 'stage' or is_mature) as in_denominator,
+    is_admitted and (basis = 'stage' or is_mature) and is_converted as in_numerator,
+    case
+        when not is_admitted then 'recycled_policy'
+        when basis = 'window' and not is_mature then 'immature'
+        when is_converted then null
+        when is_before_entry then 'conversion_before_entry'
+        when converted_at is null then 'not_converted'
+        else 'converted_late'
+    end as why_not,
+    lead_source,
+    first_channel,
+    region,
+    product_line,
+    campaign_key,
+    rep_key,
+    journey_type
+from judged

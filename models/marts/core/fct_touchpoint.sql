@@ -1,0 +1,68 @@
+with touchpoint as (
+
+    select
+        touchpoint.*,
+        {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }} as lead_record_key
+    from {{ ref('int_input__touchpoint') }} as touchpoint
+
+),
+
+-- The source's own reference first, then the recipient's address, then the browser.
+linked as (
+
+    select
+        touchpoint.*,
+        coalesce(by_record.person_key, by_email.person_key, by_visitor.person_key) as person_key,
+        case
+            when by_record.person_key is not null then 'record'
+            when by_email.person_key is not null then 'email'
+            when by_visitor.person_key is not null then 'visitor'
+        end as person_link
+    from touchpoint
+    left join {{ ref('int_identity__lead_record_person') }} as by_record
+        on touchpoint.lead_record_key = by_record.lead_record_key
+    left join {{ ref('int_identity__email_person') }} as by_email
+        on touchpoint.email_key = by_email.email_key
+    left join {{ ref('int_identity__visitor_person') }} as by_visitor
+        on
+            touchpoint.visitor_id = by_visitor.visitor_id
+            and touchpoint.occurred_at >= by_visitor.valid_from
+            and (touchpoint.occurred_at < by_visitor.valid_to or by_visitor.valid_to is null)
+
+)
+
+select
+    linked.touchpoint_key,
+    linked.person_key,
+    journey.journey_key,
+    linked.person_link,
+    linked.source_system,
+    linked.source_table,
+    linked.source_id,
+    linked.occurred_at,
+    linked.recorded_at,
+    linked.touchpoint_type,
+    linked.interaction,
+    channel.channel,
+    channel.is_paid,
+    campaign.campaign_key,
+    linked.campaign_name,
+    linked.utm_source,
+    linked.utm_medium,
+    linked.utm_campaign,
+    linked.utm_content,
+    linked.utm_term,
+    linked.click_id_type,
+    linked.click_id,
+    linked.referrer_domain,
+    linked.landing_path
+from linked
+left join {{ ref('int_lifecycle__journey') }} as journey
+    on
+        linked.person_key = journey.person_key
+        and (linked.occurred_at > journey.previous_ended_at or journey.previous_ended_at is null)
+        and (linked.occurred_at <= journey.ended_at or journey.ended_at is null)
+left join {{ ref('int_engagement__channel') }} as channel
+    on {{ leadlag.key(['linked.touchpoint_type', 'linked.utm_source', 'linked.utm_medium', 'linked.referrer_domain', 'linked.click_id_type']) }} = channel.channel_key
+left join {{ ref('int_input__campaign') }} as campaign
+    on linked.source_system = campaign.source_system and linked.campaign_source_id = campaign.source_id

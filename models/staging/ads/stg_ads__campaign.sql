@@ -1,0 +1,18 @@
+with delivered as (
+
+    {{ leadlag.conform('ads', 'campaign') }}
+
+)
+
+select
+    platform,
+    campaign_id,
+    campaign_name,
+    campaign_type,
+    status,
+    start_date,
+    end_date,
+    budget,
+    currency_code,
+    loaded_at
+from delivered

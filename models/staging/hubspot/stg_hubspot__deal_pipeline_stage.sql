@@ -1,0 +1,13 @@
+with delivered as (
+
+    {{ leadlag.conform('hubspot', 'deal_pipeline_stage') }}
+
+)
+
+select
+    stage_id,
+    stage_label,
+    probability,
+    is_closed,
+    loaded_at
+from delivered

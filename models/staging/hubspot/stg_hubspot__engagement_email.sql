@@ -1,0 +1,17 @@
+with delivered as (
+
+    {{ leadlag.conform('hubspot', 'engagement_email', raw='occurred_at') }}
+
+)
+
+select
+    engagement_id,
+    occurred_at,
+    occurred_at_raw,
+    created_at,
+    owner_id,
+    direction,
+    status,
+    is_deleted,
+    loaded_at
+from delivered

@@ -1,0 +1,15 @@
+with delivered as (
+
+    {{ leadlag.conform('hubspot', 'engagement_note', raw='occurred_at') }}
+
+)
+
+select
+    engagement_id,
+    occurred_at,
+    occurred_at_raw,
+    created_at,
+    owner_id,
+    is_deleted,
+    loaded_at
+from delivered

@@ -1,0 +1,184 @@
+"""Fixtures for all tests: real data, warehouses, and dbt in this process.
+
+dbt in a process of its own costs three seconds a call, in this one a few tenths. `run_dbt` also keeps each run apart
+from the developer's: its own profile, warehouse, target folder and log folder, none of them in the checkout.
+"""
+
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from unittest import mock
+
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class DbtRun:
+    """What one dbt command did."""
+
+    success: bool
+    manifest: Manifest | None
+    # Node name -> status ('success', 'pass', 'fail', 'error', 'skipped', 'warn') of every node that ran.
+    status: dict[str, str] = field(default_factory=dict)
+    # Node name -> rows that a test returned.
+    failures: dict[str, int] = field(default_factory=dict)
+    # Node name -> message of what did not pass; '(dbt)' when the command itself failed.
+    messages: dict[str, str] = field(default_factory=dict)
+
+
+class RunDbt(Protocol):
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        *,
+        duckdb_path: Path,
+        project_dir: Path = ...,
+        variables: Mapping[str, Any] | None = ...,
+        environment: Mapping[str, str] | None = ...,
+        manifest: Manifest | None = ...,
+        may_fail: bool = ...,
+    ) -> DbtRun: ...
+
+
+def _summary(result: dbtRunnerResult) -> DbtRun:
+    outcome = getattr(result, "result", None)
+    run = DbtRun(success=result.success, manifest=outcome if isinstance(outcome, Manifest) else None)
+    if result.exception is not None:
+        run.messages["(dbt)"] = str(result.exception)
+    for entry in getattr(outcome, "results", []):
+        name = getattr(getattr(entry, "node", None), "name", None)
+        if name is None:
+            continue
+        run.status[name] = str(entry.status)
+        if entry.failures:
+            run.failures[name] = entry.failures
+        if run.status[name] not in ("success", "pass"):
+            run.messages[name] = str(entry.message)
+    return run
+
+
+@pytest.fixture(scope="session")
+def profiles_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the profile as it is shipped, whatever the developer made of profiles.yml."""
+    folder = tmp_path_factory.mktemp("profiles")
+    shutil.copy(ROOT / "profiles.example.yml", folder / "profiles.yml")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDbt:
+    """Runs one dbt command and returns what it did; fails the test when dbt fails, unless `may_fail`.
+
+    arguments: the command line without `dbt`, e.g. ["build", "--select", "marts"].
+    duckdb_path: the warehouse file. DuckDB names the database after it, so a manifest can be reused only with the
+        same file name.
+    variables: dbt variables (--vars). environment: variables of the environment for this run.
+    manifest: from an earlier run of ["parse"]; saves parsing. Variables that decide what is enabled were read then.
+
+    The file is free for other connections when the call returns.
+    """
+    target_paths: dict[Path, Path] = {}
+
+    def run(
+        arguments: Sequence[str],
+        *,
+        duckdb_path: Path,
+        project_dir: Path = ROOT,
+        variables: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        manifest: Manifest | None = None,
+        may_fail: bool = False,
+    ) -> DbtRun:
+        project_dir = project_dir.resolve()
+        if project_dir not in target_paths:
+            target_paths[project_dir] = tmp_path_factory.mktemp(f"target_{project_dir.name}")
+        target_path = target_paths[project_dir]
+        command = [
+            *("--quiet", "--no-use-colors", "--log-level-file", "none", "--log-path", str(target_path / "logs")),
+            *arguments,
+            *("--project-dir", str(project_dir), "--profiles-dir", str(profiles_dir)),
+            *("--target-path", str(target_path)),
+        ]
+        if variables:
+            command += ["--vars", json.dumps(variables)]
+        settings = {
+            "LEADLAG_DUCKDB_PATH": str(duckdb_path),
+            "LEADLAG_TARGET": "duckdb",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+            **(environment or {}),
+        }
+        with mock.patch.dict(os.environ, settings):
+            result = dbtRunner(manifest=manifest).invoke(command)
+        summary = _summary(result)
+        # dbt-duckdb keeps the file open for the next command of the process; the lock goes with the connection object.
+        DuckDBConnectionManager.close_all_connections()
+        del result
+        gc.collect()
+        if not summary.success and not may_fail:
+            details = "\n".join(f"{name}: {message}" for name, message in summary.messages.items())
+            pytest.fail(f"dbt {' '.join(arguments)} failed\n{details}", pytrace=False)
+        return summary
+
+    return run
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    """Path of a warehouse file that does not exist yet, with the name that all warehouses of the tests share."""
+    return tmp_path / "leadlag.duckdb"
+
+
+@pytest.fixture(scope="session")
+def check_warehouse() -> Path:
+    """The warehouse that `make check-build` built from demo-sized data. Open it read-only."""
+    path = ROOT / ".cache" / "check" / "leadlag.duckdb"
+    if not path.exists():
+        pytest.skip("no built warehouse: run `make check-build` first, or `make test`")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data sets whose licences keep them out of this repository."""
+    path = Path(os.environ.get("LEADLAG_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no real data in {path}: set LEADLAG_SHARED_DATA to the folder that holds it")
+    return path
+
+
+class InstallPackages(Protocol):
+    def __call__(self, project_dir: Path) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def install_packages() -> InstallPackages:
+    """Installs the dbt packages of a project folder, once a session, without asking the hub.
+
+    dbt_utils is the copy that this project's own set-up installed, so that the examples are tested with the same one.
+    """
+    done: set[Path] = set()
+
+    def install(project_dir: Path) -> None:
+        project_dir = project_dir.resolve()
+        if project_dir in done:
+            return
+        script = ROOT / "scripts" / "install_packages.py"
+        command = [sys.executable, str(script), str(project_dir)]
+        command += ["--dbt-utils", str(ROOT / "dbt_packages" / "dbt_utils")]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        done.add(project_dir)
+
+    return install
