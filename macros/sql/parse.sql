@@ -9,7 +9,7 @@
 {% macro default__text_to_utc(text, timezone) -%}
     {#- A cast to TIMESTAMP drops the offset without a word, one to TIMESTAMPTZ reads a bare time in the machine's zone. -#}
     case
-            when {{ text }} like '%Z' or strpos({{ text }}, '+') > 0 or {{ text }} like '____-__-__%-%'
+            when {{ text }} like '%Z' or position('+' in {{ text }}) > 0 or {{ text }} like '____-__-__%-%'
                 then {{ leadlag.instant_to_utc('try_cast(' ~ text ~ ' as timestamptz)') }}
             else {{ leadlag.naive_to_utc('try_cast(' ~ text ~ ' as timestamp)', timezone) }}
         end
@@ -122,7 +122,7 @@
 {%- endmacro %}
 
 {% macro default__percent_decoded(text) -%}
-    case when strpos({{ text }}, '%') > 0 then coalesce(try(url_decode({{ text }})), {{ text }}) else {{ text }} end
+    case when position('%' in {{ text }}) > 0 then coalesce(try(url_decode({{ text }})), {{ text }}) else {{ text }} end
 {%- endmacro %}
 
 {% macro postgres__percent_decoded(text) -%}
@@ -154,4 +154,18 @@
 {% macro spark__percent_decoded(text) -%}
     {#- try_url_decode reads a plus as a blank, which our texts no longer have: it is turned before. -#}
     case when {{ text }} like '%\%%' then coalesce(try_url_decode({{ text }}), {{ text }}) else {{ text }} end
+{%- endmacro %}
+
+
+{#- One row a piece of a separated text, as an expression of a select list. -#}
+{% macro text_rows(text, separator) -%}
+    {{ return(adapter.dispatch('text_rows', 'leadlag')(text, separator)) }}
+{%- endmacro %}
+
+{% macro default__text_rows(text, separator) -%}
+    unnest(string_to_array(replace({{ text }}, ' ', ''), '{{ separator }}'))
+{%- endmacro %}
+
+{% macro spark__text_rows(text, separator) -%}
+    explode(split(replace({{ text }}, ' ', ''), '{{ separator }}'))
 {%- endmacro %}

@@ -96,6 +96,7 @@ def policies(draw: Draw, shipped: Policies) -> Policies:
         "stage_authority": draw(_authorities()),
         "qualified_opportunity_rule": draw(_qualified_opportunity_rules()),
         "conversion_definition": draw(_conversion_definitions()),
+        "sales_contact_rule": draw(_sales_contact_rules()),
         "shared_mailbox": [
             *shipped["shared_mailbox"],
             {"match_type": "address", "pattern": "front.desk@acme.test", "note": ""},
@@ -158,6 +159,21 @@ def _qualified_opportunity_rules(draw: Draw) -> list[dict[str, str]]:
             "note": "",
         }
         for number, (field_, operator, value) in enumerate(chosen, start=1)
+    ]
+
+
+@st.composite
+def _sales_contact_rules(draw: Draw) -> list[dict[str, str]]:
+    choices = [(kind, direction) for kind in ("call", "email", "meeting") for direction in ("*", "inbound", "outbound")]
+    return [
+        {
+            "activity_type": kind,
+            "direction": direction,
+            "completed_only": draw(st.sampled_from(["true", "true", "false"])),
+            "min_duration_seconds": str(draw(st.sampled_from([0, 0, 60]))),
+            "note": "",
+        }
+        for kind, direction in draw(st.lists(st.sampled_from(choices), min_size=1, max_size=4, unique=True))
     ]
 
 
@@ -486,6 +502,88 @@ def _tell(story: Story, record: tuple[str, str, str], stage: str, moment: dateti
         _tell_opportunity(story, record, stage, moment)
 
 
+def _add_touches(story: Story, moments: Sequence[datetime]) -> None:
+    """Marketing contacts: of a record, of an address, or of a browser that links join to records."""
+    draw = story.draw
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
+        moment = draw(st.sampled_from(moments)) + timedelta(seconds=draw(st.sampled_from([-40 * DAY, -3600, -1, 0, 1, DAY])))
+        record = draw(st.sampled_from([*story.records, *story.records, ("hubspot", "contact", "{n}-nobody")]))
+        by = draw(st.sampled_from(["record", "record", "email", "visitor", "nobody"]))
+        email = draw(st.sampled_from([*NAMES[:2], "info@acme.test"]))
+        story.add(
+            "touchpoint",
+            source_system="web" if by == "visitor" else record[0],
+            source_table="touch",
+            source_id=story.new_id("t"),
+            record_type=record[1] if by == "record" else None,
+            record_source_id=record[2] if by == "record" else None,
+            email=draw(st.sampled_from(SPELLINGS))(email) if by == "email" else None,
+            visitor_id=f"{{n}}-v{draw(st.integers(1, 2))}" if by == "visitor" else None,
+            touchpoint_type=draw(st.sampled_from(["web", "email", "ad", "event"])),
+            utm_medium=draw(st.sampled_from([None, "cpc", "email"])),
+            campaign_source_id="{n}-campaign",
+            **story.known(moment, percent_future=2),
+        )
+
+
+def _add_activities(story: Story, moments: Sequence[datetime]) -> None:
+    """Sellers' actions, some of them sales contacts by policy."""
+    draw = story.draw
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
+        moment = draw(st.sampled_from(moments)) + timedelta(seconds=draw(st.sampled_from([-DAY, -1, 0, 1, DAY, 20 * DAY])))
+        record = draw(st.sampled_from([*story.records, *story.records, ("hubspot", "contact", "{n}-nobody")]))
+        story.add(
+            "activity",
+            source_system=record[0],
+            source_table="task",
+            source_id=story.new_id("a"),
+            record_type=record[1],
+            record_source_id=record[2],
+            rep_source_id="{n}-rep",
+            activity_type=draw(st.sampled_from(["call", "email", "meeting", "task", "note"])),
+            direction=draw(st.sampled_from([None, "inbound", "outbound"])),
+            is_completed=draw(st.sampled_from([True, True, False, None])),
+            duration_seconds=draw(st.sampled_from([None, 0, 59, 60, 61])),
+            **story.known(moment, percent_future=2),
+        )
+
+
+def _add_surroundings(story: Story, start: datetime) -> None:
+    """One campaign with a day's spend, a rep, an account and a product event: as-of builds need some of everything."""
+    draw = story.draw
+    system = draw(st.sampled_from(SYSTEMS))
+    common = {"source_system": system, "source_table": "table"}
+    moment = start + timedelta(days=draw(st.sampled_from([-30, 0, 30])))
+    story.add("campaign", **common, source_id="{n}-campaign", campaign_name="Spring {n}", **story.known(moment))
+    story.add("rep", **common, source_id="{n}-rep", full_name="Rep {n}", email="rep.{n}@own.test", **story.known(moment))
+    story.add("account", **common, source_id="{n}-account", account_name="Acme {n}", **story.known(moment))
+    story.add(
+        "spend",
+        **common,
+        source_id=story.new_id("d"),
+        spend_date=moment.date(),
+        platform="google_ads",
+        campaign_source_id="{n}-campaign",
+        amount="12.34",
+        currency_code="EUR",
+        clicks=3,
+        impressions=100,
+        **story.known(moment),
+    )
+    record = draw(st.sampled_from(story.records))
+    story.add(
+        "product_event",
+        source_system=record[0],
+        source_table="usage",
+        source_id=story.new_id("p"),
+        record_type=record[1],
+        record_source_id=record[2],
+        event_name="login",
+        quantity="1",
+        **story.known(moment),
+    )
+
+
 @st.composite
 def histories(draw: Draw, policies_: Policies, settings_: Settings, anchor: datetime) -> dict[str, list[Row]]:
     """The rows of one history."""
@@ -499,7 +597,9 @@ def histories(draw: Draw, policies_: Policies, settings_: Settings, anchor: date
         [*FORWARD_STAGES, *FORWARD_STAGES, "mql", "sql", "lost", "disqualified", "recycled", "recycled", "parked", "ignored", "unmapped"]
     )
     moment = start
+    moments = []
     for number in range(draw(st.integers(1, 14))):
+        moments.append(moment)
         stage = "inquiry" if number == 0 and story.chance(50) else draw(steps)
         record = draw(st.sampled_from(story.records))
         if story.chance(2):
@@ -512,6 +612,9 @@ def histories(draw: Draw, policies_: Policies, settings_: Settings, anchor: date
             later = moment + timedelta(seconds=draw(st.sampled_from([-1, 1, 1, 0])) * distance)
             _tell(story, draw(st.sampled_from(others)), stage, later)
         moment = _later(story, moment, stage)
+    _add_touches(story, moments)
+    _add_activities(story, moments)
+    _add_surroundings(story, start)
     return story.tables
 
 

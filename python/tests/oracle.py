@@ -118,9 +118,10 @@ class Conversion:
     number: int
     conversion_definition: str
     version: int
+    scope: tuple[str, str]
     entered_at: datetime
     converted_at: datetime | None
-    seconds_to_convert: int | None
+    seconds_to_convert: float | None
     is_out_of_order: bool
     is_mature: bool
     in_denominator: bool
@@ -675,6 +676,12 @@ class Oracle:
         chosen = {"first_journey": min(numbers), "last_journey": max(numbers), "every_journey": journey.number}
         return journey.number == chosen[rule["recycled_policy"]]
 
+    @staticmethod
+    def row_of(rule: PolicyRow, journey: Journey) -> tuple[str, ...]:
+        """A row of conversion_definition and a person."""
+        names = ("conversion_definition", "version", "scope_region", "scope_product_line")
+        return (*(rule[name] for name in names), *journey.person)
+
     def conversions(self, journeys: Sequence[Journey], as_of: datetime) -> list[Conversion]:
         """Every journey under every version of a definition that it entered.
 
@@ -682,17 +689,15 @@ class Oracle:
         window, when there is one). Converted before entry counts without a window only, and its duration is unknown.
         """
         entered = self.entrants(journeys)
-        numbers: dict[tuple[str, str, RecordId], list[int]] = defaultdict(list)
+        numbers: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for rule, journey, _, _ in entered:
-            numbers[(rule["conversion_definition"], rule["version"], journey.person)].append(journey.number)
+            numbers[self.row_of(rule, journey)].append(journey.number)
         rows = []
         for rule, journey, entered_at, out_of_order in entered:
             converted_at = self.milestone_at(journey, rule["to_milestone"])
             backwards = converted_at is not None and converted_at < entered_at
             mature = self.is_mature(rule, journey, entered_at, converted_at, as_of)
-            admitted = self.admits(
-                rule, journey, numbers[(rule["conversion_definition"], rule["version"], journey.person)]
-            )
+            admitted = self.admits(rule, journey, numbers[self.row_of(rule, journey)])
             in_denominator = admitted and (mature or not rule["window_days"])
             if converted_at is None:
                 failure = "not_converted" if mature else "immature"
@@ -711,13 +716,14 @@ class Oracle:
                 why_not = failure
             seconds = None
             if converted_at is not None and not backwards:
-                seconds = (converted_at - entered_at) // timedelta(seconds=1)
+                seconds = (converted_at - entered_at).total_seconds()
             rows.append(
                 Conversion(
                     person=journey.person,
                     number=journey.number,
                     conversion_definition=rule["conversion_definition"],
                     version=int(rule["version"]),
+                    scope=(rule["scope_region"], rule["scope_product_line"]),
                     entered_at=entered_at,
                     converted_at=converted_at,
                     seconds_to_convert=seconds,

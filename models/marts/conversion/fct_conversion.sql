@@ -93,10 +93,13 @@ select
     ended_at,
     outcome,
     seconds_to_convert,
-    case when is_before_entry then null when time_basis = 'calendar_days' then calendar_days else cast(floor(seconds_to_convert / 86400) as integer) end
-        as days_to_convert,
+    cast(
+        case when seconds_to_convert is null then null when time_basis = 'calendar_days' then calendar_days else floor(seconds_to_convert / 86400) end
+        as integer
+    ) as days_to_convert,
     is_imputed,
     is_out_of_order,
+    is_before_entry as is_converted_before_entry,
     is_mature,
     is_admitted and (basis = 'stage' or is_mature) as in_denominator,
     is_admitted and (basis = 'stage' or is_mature) and is_converted as in_numerator,

@@ -5,7 +5,7 @@ with spend as (
         campaign_source_id,
         min(spend_date) as first_spend_date,
         max(spend_date) as last_spend_date,
-        sum(amount) as ad_spend,
+        cast(sum(amount) as numeric(18, 2)) as ad_spend,
         count(distinct currency_code) as currency_count,
         min(currency_code) as currency_code
     from {{ ref('int_input__spend') }}

@@ -22,5 +22,7 @@ select
     cast(extract(day from date_day) as integer) as day_of_month,
     cast(extract(month from date_day) as integer) as month_of_year,
     cast(extract(year from date_day) as integer) as calendar_year,
-    {{ leadlag.days_between("cast(" ~ dbt.date_trunc('week', 'date_day') ~ " as date)", 'date_day') }} + 1 as iso_day_of_week
+    cast(
+        {{ leadlag.days_between("cast(" ~ dbt.date_trunc('week', 'date_day') ~ " as date)", 'date_day') }} + 1 as integer
+    ) as iso_day_of_week
 from dated

@@ -14,5 +14,6 @@ select
     end_date,
     budget,
     currency_code,
+    created_at,
     loaded_at
 from delivered

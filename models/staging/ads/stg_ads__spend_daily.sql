@@ -14,5 +14,6 @@ select
     currency_code,
     clicks,
     impressions,
+    reported_at,
     loaded_at
 from delivered

@@ -2,6 +2,38 @@ with delivered as (
 
     {{ leadlag.conform('hubspot', 'contact_form_submission', raw='submitted_at') }}
 
+),
+
+located as (
+
+    select
+        conversion_id,
+        contact_id,
+        form_id,
+        submitted_at,
+        submitted_at_raw,
+        page_url,
+        loaded_at,
+        {{ leadlag.url_path('page_url') }} as landing_path,
+        {{ leadlag.url_query('page_url') }} as page_query
+    from delivered
+
+),
+
+parsed as (
+
+    select
+        conversion_id,
+        contact_id,
+        form_id,
+        submitted_at,
+        submitted_at_raw,
+        page_url,
+        loaded_at,
+        landing_path,
+        {{ leadlag.url_campaign_columns('page_query') }}
+    from located
+
 )
 
 select
@@ -11,5 +43,7 @@ select
     submitted_at,
     submitted_at_raw,
     page_url,
+    landing_path,
+    {{ leadlag.decoded_campaign_columns() }},
     loaded_at
-from delivered
+from parsed

@@ -17,7 +17,6 @@ select
     call_disposition,
     call_duration_seconds,
     is_closed,
-    activity_date,
     completed_at,
     created_at,
     created_at_raw,

@@ -22,6 +22,20 @@ known_opportunity as (
 
 ),
 
+-- One row an opportunity, whatever the loader left behind, so that no event is doubled.
+present as (
+
+    select
+        opportunity_id,
+        max(currency_code) as currency_code,
+        max(stage_name) as stage_name,
+        max(case when is_closed then 1 else 0 end) as closed_flag,
+        max(case when is_won then 1 else 0 end) as won_flag
+    from opportunity
+    group by opportunity_id
+
+),
+
 -- Opportunities without any history: open from creation, closed (if they are) on the close date.
 unrecorded as (
 
@@ -46,17 +60,17 @@ select
     state.event_sequence,
     state.opportunity_id as opportunity_source_id,
     state.stage_name as stage_raw,
-    coalesce(stage_flag.is_closed, case when state.stage_name = opportunity.stage_name then opportunity.is_closed end) as is_closed,
-    coalesce(stage_flag.is_won, case when state.stage_name = opportunity.stage_name then opportunity.is_won end) as is_won,
+    coalesce(stage_flag.is_closed, case when state.stage_name = present.stage_name then present.closed_flag = 1 end) as is_closed,
+    coalesce(stage_flag.is_won, case when state.stage_name = present.stage_name then present.won_flag = 1 end) as is_won,
     coalesce(state.probability, stage_flag.default_probability) as probability,
     state.amount,
-    coalesce(state.currency_code, opportunity.currency_code) as currency_code,
+    coalesce(state.currency_code, present.currency_code) as currency_code,
     state.forecast_category
 from state
 left join stage_flag
     on lower(trim(state.stage_name)) = stage_flag.stage_key
-left join opportunity
-    on state.opportunity_id = opportunity.opportunity_id
+left join present
+    on state.opportunity_id = present.opportunity_id
 union all
 select
     'salesforce' as source_system,

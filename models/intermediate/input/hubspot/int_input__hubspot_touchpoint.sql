@@ -1,0 +1,94 @@
+with email_event as (
+
+    select
+        email_event_id,
+        lower(event_type) as interaction,
+        created_at,
+        created_at_raw,
+        recipient,
+        email_campaign_id,
+        loaded_at
+    from {{ ref('stg_hubspot__email_event') }}
+    where upper(event_type) in ('OPEN', 'CLICK') and not coalesce(is_filtered, false)
+
+),
+
+click as (
+
+    select * from {{ ref('stg_hubspot__email_event_click') }}
+
+),
+
+email_campaign as (
+
+    select
+        email_campaign_id,
+        max(coalesce(campaign_name, subject)) as campaign_name
+    from {{ ref('stg_hubspot__email_campaign') }}
+    group by email_campaign_id
+
+),
+
+submission as (
+
+    select * from {{ ref('stg_hubspot__contact_form_submission') }}
+
+)
+
+select
+    'hubspot' as source_system,
+    'email_event' as source_table,
+    email_event.email_event_id as source_id,
+    email_event.created_at as occurred_at,
+    email_event.created_at_raw as occurred_at_raw,
+    email_event.created_at as recorded_at,
+    email_event.loaded_at,
+    cast(null as {{ dbt.type_string() }}) as record_type,
+    cast(null as {{ dbt.type_string() }}) as record_source_id,
+    email_event.recipient as email,
+    'email' as touchpoint_type,
+    email_event.interaction,
+    email_event.email_campaign_id as campaign_source_id,
+    email_campaign.campaign_name,
+    click.utm_source,
+    click.utm_medium,
+    click.utm_campaign,
+    click.utm_content,
+    click.utm_term,
+    click.click_id,
+    click.click_id_type,
+    click.landing_path
+from email_event
+left join click
+    on email_event.email_event_id = click.email_event_id
+left join email_campaign
+    on email_event.email_campaign_id = email_campaign.email_campaign_id
+union all
+select
+    'hubspot' as source_system,
+    'contact_form_submission' as source_table,
+    coalesce(
+        conversion_id,
+        contact_id || ':' || coalesce(form_id, '') || ':'
+        || coalesce(cast({{ leadlag.epoch_us('submitted_at') }} as {{ dbt.type_string() }}), submitted_at_raw, '')
+    ) as source_id,
+    submitted_at as occurred_at,
+    submitted_at_raw as occurred_at_raw,
+    submitted_at as recorded_at,
+    loaded_at,
+    'contact' as record_type,
+    contact_id as record_source_id,
+    cast(null as {{ dbt.type_string() }}) as email,
+    'form' as touchpoint_type,
+    'form_submission' as interaction,
+    cast(null as {{ dbt.type_string() }}) as campaign_source_id,
+    cast(null as {{ dbt.type_string() }}) as campaign_name,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    utm_content,
+    utm_term,
+    click_id,
+    click_id_type,
+    landing_path
+from submission

@@ -1,0 +1,21 @@
+select
+    'web' as source_system,
+    'page_view' as source_table,
+    page_view_id as source_id,
+    viewed_at as occurred_at,
+    viewed_at_raw as occurred_at_raw,
+    received_at as recorded_at,
+    loaded_at,
+    visitor_id,
+    'web' as touchpoint_type,
+    'page_view' as interaction,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    utm_content,
+    utm_term,
+    click_id,
+    click_id_type,
+    case when referrer_domain <> page_domain or page_domain is null then referrer_domain end as referrer_domain,
+    landing_path
+from {{ ref('stg_web__page_view') }}

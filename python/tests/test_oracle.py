@@ -1,0 +1,288 @@
+"""Random histories through SQL and through the plain Python oracle: equal, row for row.
+
+A batch is one project on one set of histories: its own policies, business time zone and as_of. Each is built once.
+LEADLAG_ORACLE_SEED gives other histories than the usual ones.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_build import SHIPPED_POLICIES, ContractBuild, Warehouse
+from histories import chains, draw_many, histories, place, policies, row
+from oracle import FORWARD_STAGES, Answer, Oracle, Policies, RecordId, Row, Settings, read_policies
+
+SEED = int(os.environ.get("LEADLAG_ORACLE_SEED", "0"))
+RELATIONS = (
+    "int_identity__lead_record_person",
+    "fct_stage_event",
+    "status_discrepancy",
+    "fct_journey",
+    "int_lifecycle__stage_interval",
+    "fct_conversion",
+    "quarantine",
+)
+Rows = dict[str, Counter[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch is made of. `anchor`: the time that windows end about; also as_of, unless the data give it."""
+
+    number: int
+    anchor: datetime
+    business_timezone: str
+    as_of: datetime | None
+    own_policies: bool = True
+
+    def __str__(self) -> str:
+        policies_ = "own" if self.own_policies else "shipped"
+        return f"{self.number}-{policies_}-{self.business_timezone.split('/')[1]}-as_of_{self.as_of}".replace(" ", "T")
+
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+# Midnights in the business time zone (in UTC), some of the day on which its clocks change, and one plain time.
+BERLIN_MIDNIGHT, BERLIN_CHANGE = datetime(2024, 9, 30, 22), datetime(2024, 10, 27, 1)
+NEW_YORK_MIDNIGHT, NEW_YORK_CHANGE = datetime(2024, 11, 3, 4), datetime(2024, 11, 3, 6)
+NOON, SECOND = datetime(2024, 10, 15, 12, 0, 0, 500_000), timedelta(seconds=1)
+PLANS = [
+    Plan(1, BERLIN_MIDNIGHT, BERLIN, None, own_policies=False),
+    Plan(2, NEW_YORK_MIDNIGHT, NEW_YORK, NEW_YORK_MIDNIGHT, own_policies=False),
+    Plan(3, BERLIN_CHANGE, BERLIN, BERLIN_CHANGE),
+    Plan(4, BERLIN_MIDNIGHT, BERLIN, BERLIN_MIDNIGHT - SECOND),
+    Plan(5, NEW_YORK_MIDNIGHT, NEW_YORK, None),
+    Plan(6, NEW_YORK_MIDNIGHT, NEW_YORK, NEW_YORK_MIDNIGHT - SECOND),
+    Plan(7, NEW_YORK_CHANGE, NEW_YORK, NEW_YORK_CHANGE),
+    Plan(8, NOON, BERLIN, NOON),
+    Plan(9, NOON, NEW_YORK, datetime(2024, 6, 1)),
+    Plan(10, BERLIN_MIDNIGHT, BERLIN, datetime(2026, 1, 1)),
+]
+HISTORIES, CHAINS = 300, 6
+
+
+class Batch:
+    """The rows of a plan, what the oracle makes of them and what the build made of them."""
+
+    def __init__(self, plan: Plan, project: ContractBuild, duckdb_path: Path) -> None:
+        shipped = read_policies(SHIPPED_POLICIES)
+        number = 1000 * SEED + plan.number
+        self.settings = Settings(as_of=plan.as_of, business_timezone=plan.business_timezone)
+        self.policies: Policies = draw_many(policies(shipped), 5, number)[-1] if plan.own_policies else shipped
+        drawn = [
+            *draw_many(histories(self.policies, self.settings, plan.anchor), HISTORIES, number),
+            *draw_many(chains(self.policies, self.settings, plan.anchor), CHAINS, number),
+        ]
+        self.tables = place(drawn)
+        if plan.as_of is None:
+            self.stop_clock_at(plan.anchor)
+        self.warehouse: Warehouse = project.build(
+            duckdb_path,
+            self.tables,
+            self.settings,
+            self.policies if plan.own_policies else None,
+            select=[name for name in RELATIONS],
+        )
+
+    def stop_clock_at(self, anchor: datetime) -> None:
+        """Let the newest accepted row of the clock's entities be recorded at this time, whatever the others say."""
+        for entity in ("lead_record", "status_event", "opportunity_stage_event"):
+            self.tables[entity] = [
+                row for row in self.tables[entity] if (row["recorded_at"] or row["occurred_at"]) <= anchor
+            ]
+        record = {"source_system": "salesforce", "source_id": "last", "record_type": "lead", "source_table": "lead"}
+        self.tables["lead_record"].append(row("lead_record", **record, occurred_at=anchor, is_deleted=False))
+        later = anchor + timedelta(days=1)
+        unmapped = {"source_system": "salesforce", "source_table": "lead_history", "source_id": "later"}
+        self.tables["status_event"].append(
+            row("status_event", **unmapped, record_type="lead", record_source_id="last", status_raw="?", occurred_at=later)
+        )
+
+    @cached_property
+    def record_of_key(self) -> dict[int, RecordId]:
+        """The record that a lead_record_key or person_key names."""
+        return {
+            found["lead_record_key"]: (found["source_system"], found["record_type"], found["source_id"])
+            for found in self.warehouse.read("int_input__lead_record_checked")
+        }
+
+    def answer(self, oracle: type[Oracle] = Oracle) -> Answer:
+        """What the oracle, or a mutant of it, concludes."""
+        keys = {record: key for key, record in self.record_of_key.items()}
+        return oracle(self.tables, self.policies, self.settings, keys).answer()
+
+    @cached_property
+    def built(self) -> Rows:
+        """What the marts say, in the words of the sources: records instead of keys, person and number for a journey."""
+        record = self.record_of_key
+        read = self.warehouse.read
+        journeys = read("fct_journey")
+        journey = {found["journey_key"]: (record[found["person_key"]], found["journey_number"]) for found in journeys}
+        return {
+            "person": Counter(
+                (record[found["lead_record_key"]], record[found["person_key"]])
+                for found in read("int_identity__lead_record_person")
+            ),
+            "stage_event": Counter(
+                (
+                    found["source_system"],
+                    found["source_table"],
+                    found["source_id"],
+                    found["stage"],
+                    found["occurred_at"],
+                    record[found["person_key"]],
+                    found["resolution"],
+                    journey.get(found["journey_key"]) if found["resolution"] == "effective" else None,
+                )
+                for found in read("fct_stage_event")
+            ),
+            "status_discrepancy": Counter(
+                (
+                    found["loser_source_system"],
+                    found["loser_source_table"],
+                    found["loser_source_id"],
+                    found["stage"],
+                    found["discrepancy_type"],
+                    found["winner_source_system"],
+                    found["winner_at"],
+                )
+                for found in read("status_discrepancy")
+            ),
+            "journey": Counter(
+                (*journey[found["journey_key"]], found["entered_at"], found["outcome"], found["ended_at"])
+                for found in journeys
+            ),
+            "milestone": Counter(
+                (*journey[found["journey_key"]], stage, found[f"{stage}_at"])
+                for found in journeys
+                for stage in FORWARD_STAGES
+            ),
+            "stage_interval": Counter(
+                (*journey[found["journey_key"]], found["stage"], found["entered_at"], found["left_at"])
+                for found in read("int_lifecycle__stage_interval")
+            ),
+            "conversion": Counter(
+                (
+                    *journey[found["journey_key"]],
+                    found["conversion_definition"],
+                    found["definition_version"],
+                    (found["scope_region"], found["scope_product_line"]),
+                    found["entered_at"],
+                    found["converted_at"],
+                    found["seconds_to_convert"],
+                    found["is_out_of_order"],
+                    found["is_mature"],
+                    found["in_denominator"],
+                    found["in_numerator"],
+                    found["why_not"],
+                )
+                for found in read("fct_conversion")
+            ),
+            "quarantine": Counter(
+                (found["entity"], found["source_system"], found["source_id"]) for found in read("quarantine")
+            ),
+        }
+
+    def expected(self, oracle: type[Oracle] = Oracle) -> Rows:
+        """The same relations out of the oracle's answer."""
+        answer = self.answer(oracle)
+        journey_of = {event.name: journey for journey in answer.journeys for event in journey.events}
+        judge = oracle(self.tables, self.policies, self.settings, {})
+        return {
+            "person": Counter(answer.person_of.items()),
+            "stage_event": Counter(
+                (
+                    *event.name,
+                    event.stage,
+                    event.occurred_at,
+                    event.person,
+                    event.resolution,
+                    (event.person, journey_of[event.name].number) if event.name in journey_of else None,
+                )
+                for event in answer.events
+            ),
+            "status_discrepancy": Counter(
+                (*found.loser.name, found.loser.stage, found.discrepancy_type, found.authority, found.authority_occurred_at)
+                for found in answer.discrepancies
+            ),
+            "journey": Counter(
+                (found.person, found.number, found.entered_at, found.outcome, found.ended_at)
+                for found in answer.journeys
+            ),
+            "milestone": Counter(
+                (found.person, found.number, stage, judge.milestone_at(found, stage))
+                for found in answer.journeys
+                for stage in FORWARD_STAGES
+            ),
+            "stage_interval": Counter(
+                (found.person, found.number, found.stage, found.entered_at, found.left_at)
+                for found in answer.intervals
+            ),
+            "conversion": Counter(
+                (
+                    found.person,
+                    found.number,
+                    found.conversion_definition,
+                    found.version,
+                    found.scope,
+                    found.entered_at,
+                    found.converted_at,
+                    found.seconds_to_convert,
+                    found.is_out_of_order,
+                    found.is_mature,
+                    found.in_denominator,
+                    found.in_numerator,
+                    found.why_not,
+                )
+                for found in answer.conversions
+            ),
+            "quarantine": Counter(found for found in answer.rejected),
+        }
+
+    def report(self, relation: str, expected: Counter[tuple[Any, ...]]) -> str:
+        """Rows that differ, and everything the sources say about the first history concerned; empty when none does."""
+        missing = sorted((expected - self.built[relation]).elements(), key=str)
+        extra = sorted((self.built[relation] - expected).elements(), key=str)
+        if not missing and not extra:
+            return ""
+        lines = [f"{relation}: {len(missing)} rows only in the oracle, {len(extra)} only in SQL"]
+        lines += [f"  oracle: {found}" for found in missing[:5]] + [f"  SQL:    {found}" for found in extra[:5]]
+        number = re.search(r"'(h\d+-)", str([*missing, *extra]))
+        if number:
+            lines += [f"history {number[1]}", *self.story(number[1])]
+        return "\n".join(lines)
+
+    def story(self, prefix: str) -> Iterable[str]:
+        """The rows of one history, empty cells left out."""
+        for entity, rows in self.tables.items():
+            for found in rows:
+                if any(str(cell).startswith(prefix) for cell in found.values()):
+                    yield f"  {entity}: " + ", ".join(f"{name}={cell}" for name, cell in found.items() if cell is not None)
+
+
+@pytest.fixture(scope="session")
+def batch_of(run_dbt: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Plan], Batch]:
+    """Builds a batch the first time it is asked for."""
+    folder = tmp_path_factory.mktemp("oracle")
+    project = ContractBuild(run_dbt, folder)
+    batches: dict[Plan, Batch] = {}
+
+    def batch(plan: Plan) -> Batch:
+        if plan not in batches:
+            batches[plan] = Batch(plan, project, folder / str(plan.number) / "leadlag.duckdb")
+        return batches[plan]
+
+    return batch
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=str)
+def test_sql_and_oracle_agree(plan: Plan, batch_of: Callable[[Plan], Batch]) -> None:
+    batch = batch_of(plan)
+    reports = [batch.report(relation, rows) for relation, rows in batch.expected().items()]
+    assert not any(reports), "\n\n".join(report for report in reports if report)

@@ -1,0 +1,151 @@
+"""Costs of a full build, in CPU seconds, against the floor: reading and writing the same raw rows once.
+
+usage: python scripts/bench.py LEADS [LEADS ...]
+
+Every step is a process of its own, measured by what the operating system charges it. dbt's own share is the cost of
+the same build on no rows (`--empty`). Files go to .cache/bench, the figures to .cache/bench/result.json.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BENCH = ROOT / ".cache" / "bench"
+BUILD = ["dbt", "--quiet", "build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+
+# Runs with the raw warehouse as first argument.
+EVERY_RAW_TABLE = """
+import duckdb, sys
+connection = duckdb.connect()
+connection.execute("set preserve_insertion_order = false")
+connection.execute(f"attach '{sys.argv[1]}' as raw (read_only)")
+tables = connection.execute(
+    "select schema_name, table_name from duckdb_tables() where database_name = 'raw' and schema_name <> 'truth'"
+).fetchall()
+"""
+READ = (
+    EVERY_RAW_TABLE
+    + """
+for schema, table in tables:
+    connection.execute(f"select bit_xor(hash(t)) from raw.{schema}.{table} as t").fetchall()
+"""
+)
+WRITE = (
+    EVERY_RAW_TABLE
+    + """
+connection.execute(f"attach '{sys.argv[2]}' as copy")
+for schema, table in tables:
+    connection.execute(f"create schema if not exists copy.{schema}")
+    connection.execute(f"create table copy.{schema}.{table} as from raw.{schema}.{table}")
+connection.execute("checkpoint copy")
+"""
+)
+
+
+@dataclass
+class Cost:
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+@dataclass
+class Run:
+    """The costs of one size; `floor` and `models` in CPU seconds."""
+
+    leads: int
+    read: Cost
+    write: Cost
+    empty: Cost
+    full: Cost
+
+    @property
+    def floor(self) -> float:
+        return self.read.cpu + self.write.cpu
+
+    @property
+    def models(self) -> float:
+        return self.full.cpu - self.empty.cpu
+
+
+def measure(command: list[str], warehouse: Path) -> Cost:
+    """Runs a command to its end and returns what it cost; ends the benchmark when it fails."""
+    environment = {
+        **os.environ,
+        "LEADLAG_DUCKDB_PATH": str(warehouse),
+        "DBT_TARGET_PATH": str(warehouse.parent / "target"),
+        "DBT_LOG_PATH": str(warehouse.parent / "logs"),
+    }
+    start = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"bench: {' '.join(command[:3])} failed")
+    return Cost(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def copy_of(raw: Path, name: str) -> Path:
+    """A fresh copy of the raw warehouse in a folder of its own, so that every build starts from raw rows only."""
+    warehouse = raw.parent / name / raw.name
+    warehouse.parent.mkdir(exist_ok=True)
+    warehouse.write_bytes(raw.read_bytes())
+    return warehouse
+
+
+def slowest_models(target: Path, count: int = 8) -> list[tuple[str, float]]:
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    timed = [(result["unique_id"].split(".")[-1], result["execution_time"]) for result in results]
+    return sorted(timed, key=lambda item: -item[1])[:count]
+
+
+def bench(leads: int) -> Run:
+    raw = BENCH / str(leads) / "leadlag.duckdb"
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    parameters = ["--leads", str(leads), "--seed", "1", "--until", "2026-06-30"]
+    measure([sys.executable, "scripts/demo_data.py", *parameters], raw)
+
+    scratch = raw.parent / "floor.duckdb"
+    scratch.unlink(missing_ok=True)
+    read = measure([sys.executable, "-c", READ, str(raw)], raw)
+    write = measure([sys.executable, "-c", WRITE, str(raw), str(scratch)], raw)
+    scratch.unlink()
+
+    empty_copy = copy_of(raw, "empty")
+    empty = measure([*BUILD, "--empty"], empty_copy)
+    empty_copy.unlink()
+    full_copy = copy_of(raw, "full")
+    full = measure(BUILD, full_copy)
+    slowest = slowest_models(full_copy.parent / "target")
+    full_copy.unlink()
+
+    run = Run(leads, read, write, empty, full)
+    print(f"\n{leads} leads, raw file {raw.stat().st_size / 2**20:.0f} MB")
+    for name, cost in (("read once", read), ("write once", write), ("build, no rows", empty), ("build", full)):
+        print(f"  {name:<16}{cost.wall:8.1f} s wall{cost.cpu:8.1f} s CPU{cost.peak_mb:8.0f} MB peak")
+    print(f"  build without dbt's share = {run.models / run.floor:.1f} x floor; with it {full.cpu / run.floor:.1f} x")
+    print("  slowest: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in slowest))
+    return run
+
+
+def main() -> None:
+    sizes = sorted({int(text) for text in sys.argv[1:]})
+    if not sizes:
+        raise SystemExit(__doc__)
+    runs = [bench(leads) for leads in sizes]
+    for smaller, larger in pairwise(runs):
+        factor = larger.models / smaller.models
+        exponent = math.log(factor) / math.log(larger.leads / smaller.leads)
+        print(f"\ngrowth {smaller.leads} -> {larger.leads} leads: CPU of the models x {factor:.1f}, n^{exponent:.2f}")
+    (BENCH / "result.json").write_text(json.dumps([asdict(run) for run in runs], indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
