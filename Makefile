@@ -87,7 +87,7 @@ lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer
 	mypy
 	@mkdir -p $(CHECK)
 	$(CHECK_ENV) dbt --quiet parse
-	$(CHECK_ENV) sqlfluff lint --disable-progress-bar models seeds snapshots tests analyses macros
+	$(CHECK_ENV) sqlfluff lint --disable-progress-bar models snapshots tests analyses
 	DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml
 
 .PHONY: check-build

@@ -157,6 +157,6 @@ class Warehouse:
 def truncated(tables: Mapping[str, Sequence[Row]], as_of: datetime) -> dict[str, list[Row]]:
     """The rows that had been recorded by a time."""
     return {
-        entity: [row for row in rows if (row["recorded_at"] or row["occurred_at"] or datetime.min) <= as_of]
+        entity: [row for row in rows if (known := row["recorded_at"] or row["occurred_at"]) is None or known <= as_of]
         for entity, rows in tables.items()
     }

@@ -33,6 +33,7 @@ TERMINAL_STAGES = ("won", "lost", "disqualified", "recycled")
 STAGE_ORDER = {
     stage: number for number, stage in enumerate((*FORWARD_STAGES, "lost", "disqualified", "recycled"), start=1)
 }
+END_OF_TIME = datetime.fromisoformat("9999-12-31")
 PERSON_LINKS = ("conversion", "merge", "explicit")
 PERSON_MILESTONES = ("first_touch", "first_sales_contact")
 
@@ -56,6 +57,7 @@ class StageEvent:
     source_system: str
     source_table: str
     source_id: str
+    record: RecordId
     resolution: str = ""
 
     @property
@@ -81,6 +83,7 @@ class Journey:
     person: RecordId
     number: int
     events: tuple[StageEvent, ...]
+    previous_ended_at: datetime | None = None
 
     @property
     def entered_at(self) -> datetime:
@@ -98,6 +101,16 @@ class Journey:
         """The time of the last event when that ends a journey."""
         return None if self.outcome == "open" else self.events[-1].occurred_at
 
+    def owns(self, moment: datetime) -> bool:
+        """Touches and activities belong to a journey after the previous one ended and until it ends itself."""
+        if self.previous_ended_at is not None and moment <= self.previous_ended_at:
+            return False
+        return self.ended_at is None or moment <= self.ended_at
+
+    def runs_at(self, moment: datetime) -> bool:
+        """From entry to end, both included."""
+        return self.entered_at <= moment and (self.ended_at is None or moment <= self.ended_at)
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -108,6 +121,17 @@ class Interval:
     stage: str
     entered_at: datetime
     left_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A journey that entered a row of conversion_definition."""
+
+    rule: PolicyRow
+    journey: Journey
+    entered_at: datetime
+    is_out_of_order: bool = False
+    is_imputed: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +146,10 @@ class Conversion:
     entered_at: datetime
     converted_at: datetime | None
     seconds_to_convert: float | None
+    days_to_convert: int | None
+    is_imputed: bool
     is_out_of_order: bool
+    is_converted_before_entry: bool
     is_mature: bool
     in_denominator: bool
     in_numerator: bool
@@ -140,6 +167,8 @@ class Answer:
     journeys: list[Journey]
     intervals: list[Interval]
     conversions: list[Conversion]
+    touch_journey: dict[tuple[str, str, str], tuple[RecordId | None, int | None]]
+    activity_journey: dict[tuple[str, str, str], tuple[RecordId | None, int | None]]
     rejected: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -171,24 +200,33 @@ def sequence_of(row: Row) -> int:
     return int(row["event_sequence"] or 0)
 
 
-class Oracle:
-    """Applies the rules to one set of tables.
+def name_of(row: Row) -> tuple[str, str, str]:
+    """The row's name in its source."""
+    return (row["source_system"], row["source_table"], row["source_id"])
 
-    `record_keys` gives lead_record_key by record: keys are opaque here, they only break ties between records that were
-    created at the same instant.
-    """
+
+@dataclass(frozen=True)
+class Keys:
+    """Surrogate keys of records and of stage events: opaque here, they only break ties between equals."""
+
+    record: Mapping[RecordId, Any] = field(default_factory=dict)
+    event: Mapping[tuple[str, str, str], Any] = field(default_factory=dict)
+
+
+class Oracle:
+    """Applies the rules to one set of tables."""
 
     def __init__(
         self,
         tables: Tables,
         policies: Policies,
         settings: Settings,
-        record_keys: Mapping[RecordId, Any],
+        keys: Keys,
     ) -> None:
         self.tables = tables
         self.policies = policies
         self.settings = settings
-        self.record_keys = record_keys
+        self.keys = keys
         self.zone = ZoneInfo(settings.business_timezone)
         self.stage_of_status = {
             (rule["source_system"], rule["status_field"], rule["status_raw"].strip().lower()): rule["stage"]
@@ -209,9 +247,16 @@ class Oracle:
         self.attributes = {
             (row["source_system"], row["record_type"], row["source_id"]): row for row in rows["lead_record"]
         }
+        self.rows = rows
         person_of = self.persons(rows)
-        events, discrepancies = self.resolve(self.stage_events(rows, person_of), person_of)
+        self.person_of = person_of
+        events, discrepancies = self.resolve(self.stage_events(rows), person_of)
         journeys = self.journeys(events)
+        touches = [(row, self.person_of_touch(row)) for row in rows["touchpoint"]]
+        activities = [(row, self.person_of_record(row)) for row in rows["activity"]]
+        self.first_touch = self.first_by_journey(touches, journeys)
+        contacts = [(row, person) for row, person in activities if self.is_sales_contact(row)]
+        self.first_contact = self.first_by_journey(contacts, journeys)
         return Answer(
             as_of=as_of,
             person_of=person_of,
@@ -220,6 +265,8 @@ class Oracle:
             journeys=journeys,
             intervals=[interval for journey in journeys for interval in self.intervals(journey)],
             conversions=self.conversions(journeys, as_of),
+            touch_journey=self.journey_by_row(touches, journeys),
+            activity_journey=self.journey_by_row(activities, journeys),
             rejected=rejected,
         )
 
@@ -246,8 +293,8 @@ class Oracle:
         """Rows that can be used, by entity, and the names of those that cannot.
 
         Unusable: no time, a time more than the tolerance after the load, a repeated key (the version known first is
-        kept), deleted in the source without being merged into another, an unmapped status, a reference to a row that
-        is not itself accepted.
+        kept), deleted in the source without being merged into another, an unmapped status, a status of a record or a
+        stage of an opportunity that is not itself accepted. An opportunity of an unknown record stays: it is nobody's.
         """
         rows: dict[str, list[Row]] = {}
         rejected: list[tuple[str, str, str]] = []
@@ -255,7 +302,7 @@ class Oracle:
             rows[entity] = []
             seen: set[tuple[Any, ...]] = set()
             there = [row for row in delivered if self.exists(row, as_of)]
-            there.sort(key=lambda row: recorded_at(row) or datetime.max)
+            there.sort(key=lambda row: recorded_at(row) or END_OF_TIME)
             for row in there:
                 key = self.natural_key(entity, row)
                 if key in seen or not self.is_usable(entity, row):
@@ -265,7 +312,6 @@ class Oracle:
                 seen.add(key)
         records = {(row["source_system"], row["record_type"], row["source_id"]) for row in rows["lead_record"]}
         self.keep(rows, rejected, "status_event", lambda row: record_of(row) in records)
-        self.keep(rows, rejected, "opportunity", lambda row: record_of(row) is None or record_of(row) in records)
         opportunities = {(row["source_system"], row["source_id"]) for row in rows["opportunity"]}
         self.keep(
             rows,
@@ -277,10 +323,12 @@ class Oracle:
 
     @staticmethod
     def natural_key(entity: str, row: Row) -> tuple[Any, ...]:
-        """What a source calls the row; a record's type is part of its name."""
+        """What a source calls the row: a record by its type, an event by its table, the rest by the id alone."""
         if entity == "lead_record":
             return (row["source_system"], row["record_type"], row["source_id"])
-        return (row["source_system"], row["source_table"], row["source_id"])
+        if entity in ("opportunity", "campaign", "rep", "account"):
+            return (row["source_system"], row["source_id"])
+        return name_of(row)
 
     @staticmethod
     def keep(rows: dict[str, list[Row]], rejected: list[tuple[str, str, str]], entity: str, test: Any) -> None:
@@ -375,7 +423,7 @@ class Oracle:
 
     def naming_record(self, component: Iterable[RecordId]) -> RecordId:
         """The earliest created record of a person."""
-        return min(component, key=lambda record: (self.created_at[record], self.record_keys[record]))
+        return min(component, key=lambda record: (self.created_at[record], self.keys.record.get(record)))
 
     # Stages -----------------------------------------------------------------------------------------------------------
 
@@ -384,31 +432,31 @@ class Oracle:
         status = (row["status_raw"] or "").strip().lower()
         return self.stage_of_status.get((row["source_system"], row["status_field"], status))
 
-    def stage_events(self, rows: Tables, person_of: Mapping[RecordId, RecordId]) -> list[StageEvent]:
+    def stage_events(self, rows: Tables) -> list[StageEvent]:
         """All stage events, from statuses and from opportunities, not yet resolved."""
         events = []
         for row in rows["status_event"]:
             stage = self.mapped_stage(row)
             record = record_of(row)
             if stage is not None and stage != "ignored" and record is not None:
-                events.append(self.stage_event(row, stage, person_of[record]))
+                events.append(self.stage_event(row, stage, record))
         changes: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in rows["opportunity_stage_event"]:
             changes[(row["source_system"], row["opportunity_source_id"])].append(row)
         for opportunity in rows["opportunity"]:
             record = record_of(opportunity)
-            if record is None:
+            if record not in self.person_of:
                 continue
             history = changes[(opportunity["source_system"], opportunity["source_id"])]
             for row, state in self.opportunity_states(opportunity, history):
-                events.append(self.stage_event(row, state, person_of[record]))
+                events.append(self.stage_event(row, state, record))
         return events
 
-    @staticmethod
-    def stage_event(row: Row, stage: str, person: RecordId) -> StageEvent:
+    def stage_event(self, row: Row, stage: str, record: RecordId) -> StageEvent:
         """A stage event out of the row that tells it."""
         return StageEvent(
-            person=person,
+            person=self.person_of[record],
+            record=record,
             stage=stage,
             occurred_at=row["occurred_at"],
             event_sequence=sequence_of(row),
@@ -442,7 +490,9 @@ class Oracle:
         """Do all rows of the policy hold? Judged by what the stage change itself says; what only the opportunity
         carries (type, product line, region) by that. Text is compared without case."""
         for rule in self.policies["qualified_opportunity_rule"]:
-            source = row if rule["field"] in ("probability", "amount", "stage_raw", "forecast_category") else opportunity
+            source = (
+                row if rule["field"] in ("probability", "amount", "stage_raw", "forecast_category") else opportunity
+            )
             value = source[rule["field"]]
             listed = [text.strip().lower() for text in rule["value"].split("|")]
             if value is None:
@@ -522,10 +572,9 @@ class Oracle:
 
     # Journeys ---------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def order(event: StageEvent) -> tuple[Any, ...]:
-        """A person's events in time; the source's sequence, the stage and the event's name break ties."""
-        return (event.occurred_at, event.event_sequence, STAGE_ORDER[event.stage], event.name)
+    def order(self, event: StageEvent) -> tuple[Any, ...]:
+        """A person's events in time; the source's sequence, the stage and the event's key break ties."""
+        return (event.occurred_at, event.event_sequence, STAGE_ORDER[event.stage], self.keys.event.get(event.name))
 
     def starts_next_journey(self, previous: StageEvent, event: StageEvent) -> bool:
         """A non-terminal event directly after a terminal one, at least that stage's gap later.
@@ -553,7 +602,10 @@ class Oracle:
                     walks.append([event])
                 else:
                     walks[-1].append(event)
-            journeys += [Journey(person, number, tuple(walk)) for number, walk in enumerate(walks, start=1)]
+            previous_ended_at = None
+            for number, walk in enumerate(walks, start=1):
+                journeys.append(Journey(person, number, tuple(walk), previous_ended_at))
+                previous_ended_at = journeys[-1].ended_at
         return journeys
 
     @staticmethod
@@ -583,31 +635,123 @@ class Oracle:
             for position, event in enumerate(journey.events, start=1)
         ]
 
+    # Touches and sales contacts -------------------------------------------------------------------------------------
+
+    def person_of_record(self, row: Row) -> RecordId | None:
+        """The person of the record that a row names."""
+        record = record_of(row)
+        return None if record is None else self.person_of.get(record)
+
+    def person_of_touch(self, row: Row) -> RecordId | None:
+        """The person by the record, else by the address, else by the browser."""
+        if record_of(row) is not None:
+            return self.person_of_record(row)
+        if row["email"] is not None:
+            email = self.email_key(row["email"])
+            found = [
+                record for record, lead in self.attributes.items() if email and self.email_key(lead["email"]) == email
+            ]
+            return self.person_of[found[0]] if found else None
+        return self.person_of_visitor(row["visitor_id"], row["occurred_at"])
+
+    def person_of_visitor(self, visitor: str | None, moment: datetime) -> RecordId | None:
+        """The person of the browser's latest link at or before the touch. Before its first link: that link's person
+        when the browser was only ever linked to one, otherwise nobody, since it may have been anyone's."""
+        links = []
+        for link in self.rows["identity_link"]:
+            record = (link["to_source_system"], link["to_record_type"], link["to_source_id"])
+            if link["link_type"] == "visitor" and link["from_source_id"] == visitor and record in self.person_of:
+                links.append((link["occurred_at"], self.person_of[record]))
+        before = [link for link in links if link[0] <= moment]
+        if before:
+            return max(before)[1]
+        people = {person for _, person in links}
+        return people.pop() if len(people) == 1 else None
+
+    def is_sales_contact(self, row: Row) -> bool:
+        """Does any row of the policy count the activity? A minimum of 0 also admits an unknown duration."""
+        return any(
+            rule["activity_type"] == row["activity_type"]
+            and rule["direction"] in ("*", row["direction"])
+            and (rule["completed_only"].lower() != "true" or row["is_completed"])
+            and (row["duration_seconds"] or 0) >= int(rule["min_duration_seconds"])
+            for rule in self.policies["sales_contact_rule"]
+        )
+
+    def journey_by_row(
+        self, rows: Iterable[tuple[Row, RecordId | None]], journeys: Iterable[Journey]
+    ) -> dict[tuple[str, str, str], tuple[RecordId | None, int | None]]:
+        """Person and journey number of each touch or activity."""
+        by_person = defaultdict(list)
+        for journey in journeys:
+            by_person[journey.person].append(journey)
+        found = {}
+        for row, person in rows:
+            owners = [] if person is None else [one for one in by_person[person] if one.owns(row["occurred_at"])]
+            found[name_of(row)] = (person, owners[0].number if owners else None)
+        return found
+
+    def first_by_journey(
+        self, rows: Iterable[tuple[Row, RecordId | None]], journeys: Iterable[Journey]
+    ) -> dict[tuple[RecordId, int], datetime]:
+        """The earliest of some touches or activities of each journey; it may precede the journey's first event."""
+        rows = list(rows)
+        owners = self.journey_by_row(rows, journeys)
+        first: dict[tuple[RecordId, int], datetime] = {}
+        for row, _ in rows:
+            person, number = owners[name_of(row)]
+            if person is not None and number is not None:
+                moment = row["occurred_at"]
+                first[(person, number)] = min(first.get((person, number), moment), moment)
+        return first
+
     # Conversions ------------------------------------------------------------------------------------------------------
 
     def business_date(self, moment: datetime) -> date:
         """The day of a UTC time in the business time zone."""
         return moment.replace(tzinfo=UTC).astimezone(self.zone).date()
 
-    def entry(self, journey: Journey, rule: PolicyRow) -> tuple[datetime | None, bool]:
-        """When a journey entered a definition, and whether its from-stage was seen out of order only.
+    def moment_of(self, journey: Journey, milestone: str) -> datetime | None:
+        """When a journey reached any milestone: a stage, its first touch or its first sales contact."""
+        if milestone == "first_touch":
+            return self.first_touch.get((journey.person, journey.number))
+        if milestone == "first_sales_contact":
+            return self.first_contact.get((journey.person, journey.number))
+        return self.milestone_at(journey, milestone)
 
-        The milestone; or the first event of the from-stage when it came after a higher one; or, for a stage never
-        seen and skipped_policy impute, the earliest milestone after the from-stage up to the to-stage. None: the
-        journey never entered.
+    def reached(self, journey: Journey, stage: str) -> datetime | None:
+        """The earliest milestone among a stage and all later ones: by then the journey had got that far."""
+        later = [one for one in FORWARD_STAGES if STAGE_ORDER[one] >= STAGE_ORDER[stage]]
+        moments = [moment for one in later if (moment := self.milestone_at(journey, one)) is not None]
+        return min(moments, default=None)
+
+    def entry(self, journey: Journey, rule: PolicyRow) -> Entry | None:
+        """When a journey entered a definition; None when it never did.
+
+        The milestone; or the first event of the from-stage when it came only after a higher one (out of order); or, for
+        a stage never seen and skipped_policy impute, the earliest later milestone (imputed). Touches and sales contacts
+        are never imputed.
         """
-        start, goal = rule["from_milestone"], rule["to_milestone"]
-        milestone = self.milestone_at(journey, start)
+        start = rule["from_milestone"]
+        milestone = self.moment_of(journey, start)
         if milestone is not None:
-            return milestone, False
+            return Entry(rule, journey, milestone)
+        if start not in FORWARD_STAGES:
+            return None
         seen = self.first_at(journey, start)
         if seen is not None:
-            return seen, True
-        if rule["skipped_policy"] != "impute":
-            return None, False
-        between = [stage for stage in FORWARD_STAGES if STAGE_ORDER[start] < STAGE_ORDER[stage] <= STAGE_ORDER[goal]]
-        reached = [self.milestone_at(journey, stage) for stage in between]
-        return min((moment for moment in reached if moment is not None), default=None), False
+            return Entry(rule, journey, seen, is_out_of_order=True)
+        imputed = self.reached(journey, start) if rule["skipped_policy"] == "impute" else None
+        return None if imputed is None else Entry(rule, journey, imputed, is_imputed=True)
+
+    def converted_at(self, journey: Journey, rule: PolicyRow) -> datetime | None:
+        """When a journey reached the to-milestone; with skipped_policy impute a later stage proves an earlier one, so
+        that those who converted in one step are those who entered the next."""
+        goal = rule["to_milestone"]
+        moment = self.moment_of(journey, goal)
+        if moment is None and rule["skipped_policy"] == "impute" and goal in FORWARD_STAGES:
+            return self.reached(journey, goal)
+        return moment
 
     def is_valid_on(self, rule: PolicyRow, day: date) -> bool:
         """A version holds from its first day to the day before valid_to; an empty valid_to never ends."""
@@ -616,8 +760,11 @@ class Oracle:
         return starts <= day < ends
 
     def matches_scope(self, rule: PolicyRow, journey: Journey) -> bool:
-        """A star matches every journey; a value only those that have it. Not recorded is no value."""
-        attributes = self.attributes[journey.person]
+        """A star matches every journey; a value only those that have it. Not recorded is no value.
+
+        A journey has the region and product line of the record that opened it.
+        """
+        attributes = self.attributes[journey.events[0].record]
         return all(
             rule[f"scope_{name}"] == "*" or rule[f"scope_{name}"] == attributes[name]
             for name in ("region", "product_line")
@@ -649,7 +796,7 @@ class Oracle:
             return True
         return bool(rule["maturity_days"]) and as_of - entered_at >= timedelta(days=int(rule["maturity_days"]))
 
-    def entrants(self, journeys: Sequence[Journey]) -> list[tuple[PolicyRow, Journey, datetime, bool]]:
+    def entrants(self, journeys: Sequence[Journey]) -> list[Entry]:
         """Which journeys entered which row of conversion_definition.
 
         A row takes the journeys of its scope that entered while it was valid. A row with a narrower scope replaces the
@@ -657,30 +804,21 @@ class Oracle:
         """
         entered = []
         for journey in journeys:
-            found: dict[str, list[tuple[PolicyRow, datetime, bool]]] = defaultdict(list)
+            found: dict[str, list[Entry]] = defaultdict(list)
             for rule in self.policies["conversion_definition"]:
-                if {rule["from_milestone"], rule["to_milestone"]} & set(PERSON_MILESTONES):
-                    continue
-                moment, out_of_order = self.entry(journey, rule)
-                if moment is None or not self.is_valid_on(rule, self.business_date(moment)):
+                entry = self.entry(journey, rule)
+                if entry is None or not self.is_valid_on(rule, self.business_date(entry.entered_at)):
                     continue
                 if self.matches_scope(rule, journey):
-                    found[rule["conversion_definition"]].append((rule, moment, out_of_order))
+                    found[rule["conversion_definition"]].append(entry)
             for candidates in found.values():
-                specific = [candidate for candidate in candidates if self.is_specific(candidate[0])]
-                entered += [(rule, journey, moment, late) for rule, moment, late in specific or candidates]
+                entered += [entry for entry in candidates if self.is_specific(entry.rule)] or candidates
         return entered
 
     def admits(self, rule: PolicyRow, journey: Journey, numbers: Sequence[int]) -> bool:
-        """Does recycled_policy count the journey, given all journeys of the person that entered the same row?"""
+        """Does recycled_policy count the journey, given all journeys of the person that entered any version?"""
         chosen = {"first_journey": min(numbers), "last_journey": max(numbers), "every_journey": journey.number}
         return journey.number == chosen[rule["recycled_policy"]]
-
-    @staticmethod
-    def row_of(rule: PolicyRow, journey: Journey) -> tuple[str, ...]:
-        """A row of conversion_definition and a person."""
-        names = ("conversion_definition", "version", "scope_region", "scope_product_line")
-        return (*(rule[name] for name in names), *journey.person)
 
     def conversions(self, journeys: Sequence[Journey], as_of: datetime) -> list[Conversion]:
         """Every journey under every version of a definition that it entered.
@@ -689,49 +827,66 @@ class Oracle:
         window, when there is one). Converted before entry counts without a window only, and its duration is unknown.
         """
         entered = self.entrants(journeys)
-        numbers: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for rule, journey, _, _ in entered:
-            numbers[self.row_of(rule, journey)].append(journey.number)
-        rows = []
-        for rule, journey, entered_at, out_of_order in entered:
-            converted_at = self.milestone_at(journey, rule["to_milestone"])
-            backwards = converted_at is not None and converted_at < entered_at
-            mature = self.is_mature(rule, journey, entered_at, converted_at, as_of)
-            admitted = self.admits(rule, journey, numbers[self.row_of(rule, journey)])
-            in_denominator = admitted and (mature or not rule["window_days"])
-            if converted_at is None:
-                failure = "not_converted" if mature else "immature"
-            elif not rule["window_days"]:
-                failure = None
-            elif backwards:
-                failure = "conversion_before_entry"
-            else:
-                failure = None if self.is_in_window(rule, entered_at, converted_at) else "converted_late"
-            why_not: str | None
-            if not mature:
-                why_not = "immature"
-            elif not admitted:
-                why_not = "recycled_policy"
-            else:
-                why_not = failure
-            seconds = None
-            if converted_at is not None and not backwards:
-                seconds = (converted_at - entered_at).total_seconds()
-            rows.append(
-                Conversion(
-                    person=journey.person,
-                    number=journey.number,
-                    conversion_definition=rule["conversion_definition"],
-                    version=int(rule["version"]),
-                    scope=(rule["scope_region"], rule["scope_product_line"]),
-                    entered_at=entered_at,
-                    converted_at=converted_at,
-                    seconds_to_convert=seconds,
-                    is_out_of_order=out_of_order,
-                    is_mature=mature,
-                    in_denominator=in_denominator,
-                    in_numerator=in_denominator and failure is None,
-                    why_not=why_not,
-                )
-            )
-        return rows
+        numbers: dict[tuple[str, RecordId], list[int]] = defaultdict(list)
+        for entry in entered:
+            numbers[(entry.rule["conversion_definition"], entry.journey.person)].append(entry.journey.number)
+        return [
+            self.conversion(entry, numbers[(entry.rule["conversion_definition"], entry.journey.person)], as_of)
+            for entry in entered
+        ]
+
+    def conversion(self, entry: Entry, numbers: Sequence[int], as_of: datetime) -> Conversion:
+        """One journey under one row of conversion_definition, given all journeys of the person that entered any row of
+        the same definition."""
+        rule, journey, entered_at = entry.rule, entry.journey, entry.entered_at
+        converted_at = self.converted_at(journey, rule)
+        backwards = converted_at is not None and converted_at < entered_at
+        mature = self.is_mature(rule, journey, entered_at, converted_at, as_of)
+        admitted = self.admits(rule, journey, numbers)
+        in_denominator = admitted and (mature or not rule["window_days"])
+        failure = self.failure(rule, entered_at, converted_at)
+        seconds = days = None
+        if converted_at is not None and not backwards:
+            seconds = (converted_at - entered_at).total_seconds()
+            days = self.days_between(rule, entered_at, converted_at)
+        return Conversion(
+            person=journey.person,
+            number=journey.number,
+            conversion_definition=rule["conversion_definition"],
+            version=int(rule["version"]),
+            scope=(rule["scope_region"], rule["scope_product_line"]),
+            entered_at=entered_at,
+            converted_at=converted_at,
+            seconds_to_convert=seconds,
+            days_to_convert=days,
+            is_imputed=entry.is_imputed,
+            is_out_of_order=entry.is_out_of_order,
+            is_converted_before_entry=backwards,
+            is_mature=mature,
+            in_denominator=in_denominator,
+            in_numerator=in_denominator and failure is None,
+            why_not=self.why_not(admitted, mature or not rule["window_days"], failure),
+        )
+
+    def failure(self, rule: PolicyRow, entered_at: datetime, converted_at: datetime | None) -> str | None:
+        """Why a journey that counts did not convert as the definition asks; None when it did."""
+        if converted_at is None:
+            return "not_converted"
+        if not rule["window_days"]:
+            return None
+        if converted_at < entered_at:
+            return "conversion_before_entry"
+        return None if self.is_in_window(rule, entered_at, converted_at) else "converted_late"
+
+    @staticmethod
+    def why_not(admitted: bool, mature: bool, failure: str | None) -> str | None:
+        """The first reason for not being in the numerator: not admitted, window not over, not converted as asked."""
+        if not admitted:
+            return "recycled_policy"
+        return failure if mature else "immature"
+
+    def days_between(self, rule: PolicyRow, one: datetime, other: datetime) -> int:
+        """Completed 24 hours, or business dates apart, as the definition counts."""
+        if rule["time_basis"] == "calendar_days":
+            return (self.business_date(other) - self.business_date(one)).days
+        return (other - one) // timedelta(days=1)

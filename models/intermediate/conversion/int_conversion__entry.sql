@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 
 {%- set stages = ['inquiry', 'mql', 'sal', 'sql', 'opportunity', 'won'] -%}
 

@@ -9,5 +9,6 @@ select
     stage_label,
     probability,
     is_closed,
+    closed_won,
     loaded_at
 from delivered

@@ -1,10 +1,4 @@
-with contact as (
-
-    select * from {{ ref('stg_hubspot__contact') }}
-
-),
-
-merged_away as (
+with merged_away as (
 
     select distinct merged_contact_id from {{ ref('int_input__hubspot_merge') }}
 
@@ -34,7 +28,7 @@ select
     contact.owner_id as owner_source_id,
     contact.is_deleted,
     merged_away.merged_contact_id is not null as is_merged
-from contact
+from {{ ref('stg_hubspot__contact') }} as contact
 left join merged_away
     on contact.contact_id = merged_away.merged_contact_id
 union all

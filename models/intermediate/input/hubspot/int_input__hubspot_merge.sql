@@ -1,10 +1,4 @@
-with contact as (
-
-    select * from {{ ref('stg_hubspot__contact') }}
-
-),
-
-audited as (
+with audited as (
 
     select
         merged_contact_id,
@@ -27,7 +21,7 @@ listed as (
         created_at,
         loaded_at,
         {{ leadlag.text_rows('merged_object_ids', ';') }} as merged_contact_id
-    from contact
+    from {{ ref('stg_hubspot__contact') }} as contact
     where merged_object_ids is not null
 
 ),

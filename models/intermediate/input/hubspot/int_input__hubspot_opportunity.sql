@@ -1,16 +1,4 @@
-with deal as (
-
-    select * from {{ ref('stg_hubspot__deal') }}
-
-),
-
-stage as (
-
-    select * from {{ ref('int_input__hubspot_stage_flag') }}
-
-),
-
--- The lowest id; padded with zeros the order of texts is that of numbers.
+with -- The lowest id; padded with zeros the order of texts is that of numbers.
 deal_contact as (
 
     select
@@ -66,8 +54,8 @@ select
     case when deal.salesforce_opportunity_id is not null then 'salesforce' end as mirrored_source_system,
     deal.salesforce_opportunity_id as mirrored_source_id,
     coalesce(deal.is_deleted, false) or merged_deal.merged_deal_id is not null as is_deleted
-from deal
-left join stage
+from {{ ref('stg_hubspot__deal') }} as deal
+left join {{ ref('int_input__hubspot_stage_flag') }} as stage
     on deal.stage_id = stage.stage_id
 left join deal_contact
     on deal.deal_id = deal_contact.deal_id

@@ -1,16 +1,4 @@
-with entry as (
-
-    select * from {{ ref('stg_hubspot__deal_stage') }}
-
-),
-
-stage as (
-
-    select * from {{ ref('int_input__hubspot_stage_flag') }}
-
-),
-
-deal as (
+with deal as (
 
     select
         deal.*,
@@ -19,7 +7,7 @@ deal as (
         stage.is_closed,
         stage.is_won
     from {{ ref('stg_hubspot__deal') }} as deal
-    left join stage
+    left join {{ ref('int_input__hubspot_stage_flag') }} as stage
         on deal.stage_id = stage.stage_id
 
 ),
@@ -36,7 +24,7 @@ deal_currency as (
 
 known_deal as (
 
-    select distinct deal_id from entry
+    select distinct deal_id from {{ ref('stg_hubspot__deal_stage') }} as entry
 
 ),
 
@@ -71,8 +59,8 @@ select
     cast(stage.probability as {{ dbt.type_float() }}) as probability,
     cast(null as decimal(18, 2)) as amount,
     deal_currency.currency_code
-from entry
-left join stage
+from {{ ref('stg_hubspot__deal_stage') }} as entry
+left join {{ ref('int_input__hubspot_stage_flag') }} as stage
     on entry.stage_id = stage.stage_id
 left join deal_currency
     on entry.deal_id = deal_currency.deal_id

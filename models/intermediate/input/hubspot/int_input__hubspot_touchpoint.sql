@@ -13,12 +13,6 @@ with email_event as (
 
 ),
 
-click as (
-
-    select * from {{ ref('stg_hubspot__email_event_click') }}
-
-),
-
 email_campaign as (
 
     select
@@ -28,12 +22,6 @@ email_campaign as (
     group by email_campaign_id
 
 ),
-
-submission as (
-
-    select * from {{ ref('stg_hubspot__contact_form_submission') }}
-
-)
 
 select
     'hubspot' as source_system,
@@ -59,7 +47,7 @@ select
     click.click_id_type,
     click.landing_path
 from email_event
-left join click
+left join {{ ref('stg_hubspot__email_event_click') }} as click
     on email_event.email_event_id = click.email_event_id
 left join email_campaign
     on email_event.email_campaign_id = email_campaign.email_campaign_id
@@ -91,4 +79,4 @@ select
     click_id,
     click_id_type,
     landing_path
-from submission
+from {{ ref('stg_hubspot__contact_form_submission') }} as submission

@@ -1,16 +1,4 @@
-with lead as (
-
-    select * from {{ ref('stg_salesforce__lead') }}
-
-),
-
-contact as (
-
-    select * from {{ ref('stg_salesforce__contact') }}
-
-),
-
-converted_lead as (
+with converted_lead as (
 
     select
         lead_id,
@@ -20,7 +8,7 @@ converted_lead as (
         loaded_at,
         {{ dbt.dateadd('day', -1, 'converted_at') }} as earliest_at,
         {{ dbt.dateadd('day', 2, 'converted_at') }} as latest_at
-    from lead
+    from {{ ref('stg_salesforce__lead') }} as lead
     where converted_contact_id is not null and coalesce(is_converted, true)
 
 ),
@@ -52,7 +40,7 @@ created_contact as (
     select
         contact_id,
         min(created_at) as created_at
-    from contact
+    from {{ ref('stg_salesforce__contact') }} as contact
     group by contact_id
 
 ),
@@ -88,7 +76,7 @@ merged as (
         master_record_id,
         coalesce(last_modified_at, created_at) as occurred_at,
         loaded_at
-    from lead
+    from {{ ref('stg_salesforce__lead') }} as lead
     where master_record_id is not null
     union all
     select
@@ -97,7 +85,7 @@ merged as (
         master_record_id,
         coalesce(last_modified_at, created_at) as occurred_at,
         loaded_at
-    from contact
+    from {{ ref('stg_salesforce__contact') }} as contact
     where master_record_id is not null
 
 )

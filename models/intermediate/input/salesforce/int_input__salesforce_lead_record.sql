@@ -1,16 +1,4 @@
-with lead as (
-
-    select * from {{ ref('stg_salesforce__lead') }}
-
-),
-
-contact as (
-
-    select * from {{ ref('stg_salesforce__contact') }}
-
-),
-
--- One row an account, whatever the loader left behind, so that no contact is doubled.
+with -- One row an account, whatever the loader left behind, so that no contact is doubled.
 account as (
 
     select
@@ -47,7 +35,7 @@ select
     lead.owner_id as owner_source_id,
     lead.is_deleted,
     lead.master_record_id is not null as is_merged
-from lead
+from {{ ref('stg_salesforce__lead') }} as lead
 union all
 select
     'salesforce' as source_system,
@@ -73,6 +61,6 @@ select
     contact.owner_id as owner_source_id,
     contact.is_deleted,
     contact.master_record_id is not null as is_merged
-from contact
+from {{ ref('stg_salesforce__contact') }} as contact
 left join account
     on contact.account_id = account.account_id

@@ -1,10 +1,4 @@
-with opportunity as (
-
-    select * from {{ ref('stg_salesforce__opportunity') }}
-
-),
-
--- The lead whose conversion made the opportunity; the earliest when several were converted into one.
+with -- The lead whose conversion made the opportunity; the earliest when several were converted into one.
 converted_lead as (
 
     select
@@ -61,7 +55,7 @@ select
     opportunity.is_won,
     opportunity.loss_reason,
     opportunity.is_deleted
-from opportunity
+from {{ ref('stg_salesforce__opportunity') }} as opportunity
 left join converted_lead
     on opportunity.opportunity_id = converted_lead.opportunity_id and converted_lead.preference = 1
 left join contact_role

@@ -1,24 +1,6 @@
-with state as (
+with known_opportunity as (
 
-    select * from {{ ref('int_input__salesforce_opportunity_state') }}
-
-),
-
-opportunity as (
-
-    select * from {{ ref('stg_salesforce__opportunity') }}
-
-),
-
-stage_flag as (
-
-    select * from {{ ref('int_input__salesforce_stage_flag') }}
-
-),
-
-known_opportunity as (
-
-    select distinct opportunity_id from state
+    select distinct opportunity_id from {{ ref('int_input__salesforce_opportunity_state') }} as state
 
 ),
 
@@ -31,7 +13,7 @@ present as (
         max(stage_name) as stage_name,
         max(case when is_closed then 1 else 0 end) as closed_flag,
         max(case when is_won then 1 else 0 end) as won_flag
-    from opportunity
+    from {{ ref('stg_salesforce__opportunity') }} as opportunity
     group by opportunity_id
 
 ),
@@ -42,7 +24,7 @@ unrecorded as (
     select
         opportunity.*,
         coalesce(opportunity.is_closed, false) as was_closed
-    from opportunity
+    from {{ ref('stg_salesforce__opportunity') }} as opportunity
     left join known_opportunity
         on opportunity.opportunity_id = known_opportunity.opportunity_id
     where known_opportunity.opportunity_id is null
@@ -66,8 +48,8 @@ select
     state.amount,
     coalesce(state.currency_code, present.currency_code) as currency_code,
     state.forecast_category
-from state
-left join stage_flag
+from {{ ref('int_input__salesforce_opportunity_state') }} as state
+left join {{ ref('int_input__salesforce_stage_flag') }} as stage_flag
     on lower(trim(state.stage_name)) = stage_flag.stage_key
 left join present
     on state.opportunity_id = present.opportunity_id

@@ -1,10 +1,4 @@
-with crm_user as (
-
-    select * from {{ ref('stg_salesforce__user') }}
-
-),
-
-user_role as (
+with user_role as (
 
     select
         user_role_id,
@@ -27,6 +21,6 @@ select
     crm_user.team,
     crm_user.region,
     crm_user.is_active
-from crm_user
+from {{ ref('stg_salesforce__user') }} as crm_user
 left join user_role
     on crm_user.user_role_id = user_role.user_role_id

@@ -1,16 +1,4 @@
-with stage as (
-
-    select * from {{ ref('stg_salesforce__opportunity_stage') }}
-
-),
-
-opportunity as (
-
-    select * from {{ ref('stg_salesforce__opportunity') }}
-
-),
-
--- Opportunities carry the API name, people see the label; both are the same unless somebody renamed a stage.
+with -- Opportunities carry the API name, people see the label; both are the same unless somebody renamed a stage.
 named as (
 
     select
@@ -20,7 +8,7 @@ named as (
         default_probability,
         case when coalesce(is_active, true) then 1 else 3 end as preference,
         stage_id
-    from stage
+    from {{ ref('stg_salesforce__opportunity_stage') }} as stage
     where api_name is not null
     union all
     select
@@ -30,7 +18,7 @@ named as (
         default_probability,
         case when coalesce(is_active, true) then 2 else 4 end as preference,
         stage_id
-    from stage
+    from {{ ref('stg_salesforce__opportunity_stage') }} as stage
     where stage_label is not null
 
 ),
@@ -54,7 +42,7 @@ observed as (
         lower(trim(stage_name)) as stage_key,
         max(case when is_closed then 1 else 0 end) as is_closed,
         max(case when is_won then 1 else 0 end) as is_won
-    from opportunity
+    from {{ ref('stg_salesforce__opportunity') }} as opportunity
     where stage_name is not null and is_closed is not null and is_won is not null
     group by lower(trim(stage_name))
     having

@@ -1,10 +1,4 @@
 {%- if var('salesforce_status_source', 'history') == 'snapshot' -%}
-with version as (
-
-    select * from {{ ref('salesforce_lead_status') }}
-
-)
-
 select
     'salesforce' as source_system,
     'salesforce_lead_status' as source_table,
@@ -15,16 +9,10 @@ select
     lead_id as record_source_id,
     'status' as status_field,
     status as status_raw
-from version
+from {{ ref('salesforce_lead_status') }} as version
 where status is not null and coalesce(dbt_is_deleted, 'False') <> 'True'
 {%- else -%}
-with lead as (
-
-    select * from {{ ref('stg_salesforce__lead') }}
-
-),
-
-change as (
+with change as (
 
     select
         history_id,
@@ -65,7 +53,7 @@ reconstructed as (
             when first_change.lead_id is null and lead.is_converted
                 then least(greatest(lead.created_at, lead.converted_at), lead.loaded_at)
         end as converted_at
-    from lead
+    from {{ ref('stg_salesforce__lead') }} as lead
     left join first_change
         on lead.lead_id = first_change.lead_id
 

@@ -1,10 +1,4 @@
-with member as (
-
-    select * from {{ ref('stg_salesforce__campaign_member') }}
-
-),
-
-campaign as (
+with campaign as (
 
     select
         campaign_id,
@@ -31,7 +25,7 @@ select
     member.member_status as interaction,
     member.campaign_id as campaign_source_id,
     campaign.campaign_name
-from member
+from {{ ref('stg_salesforce__campaign_member') }} as member
 left join campaign
     on member.campaign_id = campaign.campaign_id
 where member.has_responded and not coalesce(member.is_deleted, false)
