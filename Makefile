@@ -80,6 +80,8 @@ docs: setup ## docs site of the warehouse as it is: target/static_index.html
 CHECK := .cache/check
 CHECK_ENV := LEADLAG_DUCKDB_PATH="$(CURDIR)/$(CHECK)/leadlag.duckdb" DBT_TARGET_PATH="$(CURDIR)/$(CHECK)/target" DBT_LOG_PATH="$(CURDIR)/$(CHECK)/logs"
 
+SQL := $(wildcard models snapshots tests analyses)
+
 .PHONY: lint
 lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer
 	ruff check --quiet python scripts
@@ -87,7 +89,8 @@ lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer
 	mypy
 	@mkdir -p $(CHECK)
 	$(CHECK_ENV) dbt --quiet parse
-	$(CHECK_ENV) sqlfluff lint --disable-progress-bar models snapshots tests analyses
+	@! grep -rnE '^.{141,}' --include='*.sql' $(SQL) || { echo "lint: lines above are over 140 characters"; exit 1; }
+	$(CHECK_ENV) sqlfluff lint --disable-progress-bar --processes 2 $(SQL)
 	DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml
 
 .PHONY: check-build

@@ -201,13 +201,15 @@ _MILESTONE_PAIRS = [
 def _conversion_definitions(draw: Draw) -> list[dict[str, str]]:
     """A dozen definitions of one to three rows: versions by date, rows for one region or product line.
 
-    Rows of one definition agree on how a journey enters it: the rules do not say whether a row for a region replaces
-    the general one also for a journey of the region that enters by the general row only.
+    Rows of one definition agree on how a journey enters it and which of a person's journeys count: the rules do not
+    say whether a row for a region replaces the general one also for a journey of the region that enters by the general
+    row only, nor who is counted once when one version counts first journeys and the next one last journeys.
     """
     rows = []
     for number in range(12):
         start, goal = draw(st.sampled_from(_MILESTONE_PAIRS))
         skipped = draw(st.sampled_from(["impute", "impute", "exclude"]))
+        recycled = draw(st.sampled_from(["every_journey", "first_journey", "first_journey", "last_journey"]))
         change = draw(st.sampled_from(["2024-03-10", "2024-03-31", "2024-07-01", "2024-11-03"]))
         shape = draw(st.sampled_from(["one", "one", "versions", "region", "region_versions", "both"]))
         scopes = {
@@ -239,7 +241,7 @@ def _conversion_definitions(draw: Draw) -> list[dict[str, str]]:
                     "basis": basis,
                     "window_days": window,
                     "time_basis": time_basis,
-                    "recycled_policy": draw(st.sampled_from(["every_journey", "first_journey", "last_journey"])),
+                    "recycled_policy": recycled,
                     "skipped_policy": skipped,
                     "maturity_days": maturity,
                     "scope_region": region,

@@ -48,12 +48,12 @@ followed as (
         definition_number,
         ending,
         {% for cut in cuts %}{{ cut }}, {% endfor %}
-        case
+        cast(case
             when ending = 'converted' then days_to_convert
             when left_at <= entered_at then 0
             when time_basis = 'calendar_days' then {{ leadlag.days_between('entered_date', leadlag.business_date('left_at')) }}
-            else cast(floor({{ leadlag.seconds_between('entered_at', 'left_at') }} / 86400) as integer)
-        end as days_since_entry
+            else floor({{ leadlag.seconds_between('entered_at', 'left_at') }} / 86400)
+        end as integer) as days_since_entry
     from entry
 
 ),

@@ -1,4 +1,5 @@
 {{ config(materialized='view') }}
+-- depends_on: {{ ref('int_policy__violation') }}
 
 with delivered as (
     {{ leadlag.unite('lead_record') }}

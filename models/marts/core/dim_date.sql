@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_policy__violation') }}
 with day as (
     {{ dbt_utils.date_spine(
         datepart='day',

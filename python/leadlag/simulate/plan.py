@@ -205,7 +205,7 @@ def _pick_persons(settings: Settings, chunk: int, people: People, passes: Passes
         & (one.inquiry > settings.begin + 100 * DAY),
         "skipped_stage": lead & (one.sql != NEVER) & (one.sal != NEVER) & (one.entry == INQUIRY),
         "backward_stage": lead & (one.sql != NEVER) & (follows > one.sql + 2 * DAY),
-        "merge_chain": single & ~any_deal & (one.mql != NEVER),
+        "merge_chain": single & ~any_deal & (one.mql != NEVER) & ((one.left == NEVER) | (one.left > one.mql + 2 * DAY)),
         "shared_mailbox": has & (people.kind == 1) & single & ~any_deal,
         "duplicate_record": lead & single & ((one.left == NEVER) | (one.left > one.handed_over + 2 * DAY)),
         "conflicting_status": lead & one.marketing & (one.mql != NEVER) & (single | any_sql),

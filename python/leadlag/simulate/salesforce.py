@@ -39,10 +39,10 @@ from leadlag.simulate.journeys import (
     LEAD_SLOTS,
     OPPORTUNITY_SLOTS,
 )
+from leadlag.simulate.people import SALES_ONLY, SYNCED, People
 from leadlag.simulate.plan import (
     CLOSED_LOST,
     CLOSED_WON,
-    RENEWAL,
     STAGE_PROBABILITY,
     Chunk,
 )
@@ -52,7 +52,6 @@ from leadlag.simulate.world import (
     COUNTRIES,
     CURRENCIES,
     INDUSTRIES,
-    PAID_SEARCH,
     PRODUCTS,
     REGION_ZONE,
     REGIONS,
@@ -89,7 +88,6 @@ FORECAST_NAMES = ("Pipeline", "Pipeline", "Pipeline", "Best Case", "Commit", "Cl
 DEAL_TYPES = ("New Business", "Existing Business", "Renewal")
 LOSS_REASONS = ("Price", "Competitor", "No Decision", "No Budget", "Missing Feature", "Timing")
 COMPETITORS = ("Northwind Flow", "Tailspin CRM", "Contoso Leads")
-_LAST_DAY = 253_370_764_800_000
 
 
 @dataclass
@@ -222,7 +220,7 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
     own = first.take(first.lead == 0)
     created = np.where(own.marketing, own.handed_over, np.minimum(own.inquiry, own.handed_over))
     base[own.person] = created
-    wait = rng.integers(20 * 60, 12 * 3600, (count, 3)) * SECOND
+    wait = rng.integers(20 * 60, 10 * 3600, (count, 3)) * SECOND
     week = rng.integers(3 * 86_400, 20 * 86_400, (count, 2)) * SECOND
     parts: list[tuple[Ints, int, Ints, Ints, Ints, Ints]] = []
     never = np.full(count, NEVER, dtype=np.int64)
@@ -234,7 +232,7 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
         parts.append((rows, slot, since[rows], merged[rows], master[rows], deleted[rows]))
 
     part(picked["duplicate_record"], DUPLICATE_SLOT, known + wait[:, 0], never, nobody, never)
-    chain = picked["merge_chain"]
+    chain = picked["merge_chain"] & chains_in_crm(people)
     position = np.arange(count, dtype=np.int64) * LEAD_SLOTS
     later = known + DAY + week[:, 0]
     part(chain, CHAIN_SLOTS[0], known + wait[:, 0], later, position + CHAIN_SLOTS[1], later)
@@ -252,7 +250,12 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
     return Leads(rows * LEAD_SLOTS + slot, rows, slot, since, unset, unset * 0 - 1, merged, master, deleted)
 
 
-def _last_of_group(group: Ints, kept: Bools, groups: int) -> Ints:
+def chains_in_crm(people: People) -> Bools:
+    """Whose chain of merges is in Salesforce; the others' is in HubSpot."""
+    return (people.kind == SALES_ONLY) | ((people.kind == SYNCED) & (people.number % 2 == 0))
+
+
+def last_of_group(group: Ints, kept: Bools, groups: int) -> Ints:
     """Position of the last kept row of each group (rows ordered by group and time), -1 without one."""
     last = np.full(groups, -1, dtype=np.int64)
     rows = np.flatnonzero(kept)
@@ -309,7 +312,7 @@ def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses) -> Tables:
     """Tables lead and lead_history."""
     people, settings = chunk.people, chunk.settings
     known = statuses.time <= settings.until
-    last = _last_of_group(statuses.lead, known, len(leads.key))
+    last = last_of_group(statuses.lead, known, len(leads.key))
     rows = np.flatnonzero(leads.created <= settings.until)
     kept = Leads(**{name: getattr(leads, name)[rows] for name in Leads.__dataclass_fields__})
     person = kept.person
@@ -534,7 +537,7 @@ def render_deals(chunk: Chunk) -> Tables:
     """Opportunity tables: the opportunity itself, both histories, contact roles."""
     deals, steps, people = chunk.deals, chunk.steps, chunk.people
     known = chunk.known(steps.time) & deals.crm[steps.deal]
-    last = _last_of_group(steps.deal, known, len(deals.person))
+    last = last_of_group(steps.deal, known, len(deals.person))
     rows = np.flatnonzero((last >= 0) & deals.crm)
     at = last[rows]
     person = deals.person[rows]
@@ -1031,13 +1034,3 @@ def render_world(settings: Settings, world: World) -> Tables:
         "salesforce.opportunity_stage": build("salesforce.opportunity_stage", len(stages), stage),
         "salesforce.campaign": build("salesforce.campaign", len(rows), campaign),
     }
-
-
-def first_paid(source: Ints) -> Bools:
-    """Whether a source code is bought search."""
-    return source == PAID_SEARCH
-
-
-def is_renewal(chunk: Chunk, deal: Ints) -> Bools:
-    """Whether deals are renewals, which never qualify."""
-    return chunk.deals.kind[deal] == RENEWAL

@@ -272,10 +272,10 @@ def _ad_campaigns(settings: Settings) -> tuple[AdCampaign, ...]:
             for theme in themes[account.platform]:
                 name = f"{REGIONS[account.region]}_{line.name}_{theme}".lower()
                 identifier = 23_841_000_000 + number * 1_000 + len(rows)
-                # One product was advertised only from the second year on.
-                first = settings.start + (365 if product == 2 and account.region == APAC else 0)
                 rows.append(
-                    AdCampaign(account.platform, number, identifier, name, source, account.region, product, first, last)
+                    AdCampaign(
+                        account.platform, number, identifier, name, source, account.region, product, settings.start, last
+                    )
                 )
     return tuple(rows)
 

@@ -29,6 +29,6 @@ select
     'salesforce' as to_source_system,
     '{{ record_type }}' as to_record_type,
     salesforce_{{ record_type }}_id as to_source_id
-from {{ ref('stg_hubspot__contact') }} as contact
+from {{ ref('stg_hubspot__contact') }}
 where salesforce_{{ record_type }}_id is not null
 {%- endfor %}

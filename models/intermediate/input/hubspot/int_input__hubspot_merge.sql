@@ -21,7 +21,7 @@ listed as (
         created_at,
         loaded_at,
         {{ leadlag.text_rows('merged_object_ids', ';') }} as merged_contact_id
-    from {{ ref('stg_hubspot__contact') }} as contact
+    from {{ ref('stg_hubspot__contact') }}
     where merged_object_ids is not null
 
 ),

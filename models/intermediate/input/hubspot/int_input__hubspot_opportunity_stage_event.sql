@@ -1,7 +1,14 @@
 with deal as (
 
     select
-        deal.*,
+        deal.deal_id,
+        deal.stage_id,
+        deal.amount,
+        deal.currency_code,
+        deal.created_at,
+        deal.created_at_raw,
+        deal.closed_at,
+        deal.loaded_at,
         stage.stage_label,
         stage.probability,
         stage.is_closed,
@@ -24,7 +31,7 @@ deal_currency as (
 
 known_deal as (
 
-    select distinct deal_id from {{ ref('stg_hubspot__deal_stage') }} as entry
+    select distinct deal_id from {{ ref('stg_hubspot__deal_stage') }}
 
 ),
 
@@ -32,7 +39,18 @@ known_deal as (
 unrecorded as (
 
     select
-        deal.*,
+        deal.deal_id,
+        deal.stage_id,
+        deal.amount,
+        deal.currency_code,
+        deal.created_at,
+        deal.created_at_raw,
+        deal.closed_at,
+        deal.loaded_at,
+        deal.stage_label,
+        deal.probability,
+        deal.is_closed,
+        deal.is_won,
         coalesce(deal.is_closed, false) as was_closed
     from deal
     left join known_deal

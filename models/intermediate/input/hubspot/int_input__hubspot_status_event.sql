@@ -4,7 +4,11 @@
 with version as (
 
     select
-        *,
+        contact_id,
+        lifecycle_stage,
+        lead_status,
+        last_modified_at,
+        dbt_valid_from,
         lag(lifecycle_stage) over (partition by contact_id order by dbt_valid_from) as previous_lifecycle_stage,
         lag(lead_status) over (partition by contact_id order by dbt_valid_from) as previous_lead_status
     from {{ ref('hubspot_contact_status') }}
@@ -46,13 +50,7 @@ where
     lower(property_name) in ('lifecyclestage', 'hs_lead_status')
     and property_value is not null
 {%- else -%}
-with contact as (
-
-    select * from {{ contact }}
-
-),
-
-entered as (
+with entered as (
 {% for stage, column in {
     'subscriber': 'became_subscriber_at',
     'lead': 'became_lead_at',
@@ -66,7 +64,7 @@ entered as (
         '{{ stage }}' as status_raw,
         {{ column }} as occurred_at,
         loaded_at
-    from contact
+    from {{ contact }}
     where {{ column }} is not null
     union all
 {%- endfor %}
@@ -75,7 +73,7 @@ entered as (
         lifecycle_stage as status_raw,
         created_at as occurred_at,
         loaded_at
-    from contact
+    from {{ contact }}
     where
         lifecycle_stage is not null
         and coalesce(

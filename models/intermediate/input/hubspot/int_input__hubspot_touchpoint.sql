@@ -21,7 +21,7 @@ email_campaign as (
     from {{ ref('stg_hubspot__email_campaign') }}
     group by email_campaign_id
 
-),
+)
 
 select
     'hubspot' as source_system,
@@ -79,4 +79,4 @@ select
     click_id,
     click_id_type,
     landing_path
-from {{ ref('stg_hubspot__contact_form_submission') }} as submission
+from {{ ref('stg_hubspot__contact_form_submission') }}

@@ -2,7 +2,20 @@
 with task as (
 
     select
-        *,
+        task_id,
+        who_id,
+        what_id,
+        account_id,
+        owner_id,
+        created_at,
+        created_at_raw,
+        completed_at,
+        loaded_at,
+        status,
+        call_direction,
+        call_disposition,
+        call_duration_seconds,
+        is_closed,
         lower(coalesce(task_subtype, '')) as subtype_text,
         lower(coalesce(task_type, '')) as type_text
     from {{ ref('stg_salesforce__task') }}
@@ -13,7 +26,16 @@ with task as (
 event as (
 
     select
-        *,
+        event_id,
+        who_id,
+        what_id,
+        account_id,
+        owner_id,
+        started_at,
+        started_at_raw,
+        ended_at,
+        created_at,
+        loaded_at,
         lower(coalesce(event_type, '')) as type_text
     from {{ ref('stg_salesforce__event') }}
     where not coalesce(is_deleted, false)

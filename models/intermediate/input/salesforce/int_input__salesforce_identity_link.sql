@@ -1,4 +1,4 @@
-with converted_lead as (
+with converted as (
 
     select
         lead_id,
@@ -6,9 +6,9 @@ with converted_lead as (
         created_at,
         converted_at,
         loaded_at,
-        {{ dbt.dateadd('day', -1, 'converted_at') }} as earliest_at,
-        {{ dbt.dateadd('day', 2, 'converted_at') }} as latest_at
-    from {{ ref('stg_salesforce__lead') }} as lead
+        {{ dbt.dateadd('day', -1, 'converted_at') }} as day_before,
+        {{ dbt.dateadd('day', 2, 'converted_at') }} as day_after
+    from {{ ref('stg_salesforce__lead') }}
     where converted_contact_id is not null and coalesce(is_converted, true)
 
 ),
@@ -18,20 +18,18 @@ with converted_lead as (
 tracked as (
 
     select
-        converted_lead.lead_id,
+        converted.lead_id,
         min(case when lower(history.field_name) in ('leadconverted', 'isconverted') then history.created_at end) as conversion_at,
         max(
             case
-                when
-                    lower(history.field_name) = 'status'
-                    and history.created_at between converted_lead.earliest_at and converted_lead.latest_at
+                when lower(history.field_name) = 'status' and history.created_at between converted.day_before and converted.day_after
                     then history.created_at
             end
         ) as status_at
-    from converted_lead
+    from converted
     inner join {{ ref('stg_salesforce__lead_history') }} as history
-        on converted_lead.lead_id = history.lead_id
-    group by converted_lead.lead_id
+        on converted.lead_id = history.lead_id
+    group by converted.lead_id
 
 ),
 
@@ -40,7 +38,7 @@ created_contact as (
     select
         contact_id,
         min(created_at) as created_at
-    from {{ ref('stg_salesforce__contact') }} as contact
+    from {{ ref('stg_salesforce__contact') }}
     group by contact_id
 
 ),
@@ -48,23 +46,20 @@ created_contact as (
 conversion as (
 
     select
-        converted_lead.lead_id,
-        converted_lead.converted_contact_id,
-        converted_lead.loaded_at,
+        converted.lead_id,
+        converted.converted_contact_id,
+        converted.loaded_at,
         coalesce(
             tracked.conversion_at,
-            case
-                when created_contact.created_at between converted_lead.earliest_at and converted_lead.latest_at
-                    then created_contact.created_at
-            end,
+            case when created_contact.created_at between converted.day_before and converted.day_after then created_contact.created_at end,
             tracked.status_at,
-            greatest(converted_lead.converted_at, converted_lead.created_at)
+            greatest(converted.converted_at, converted.created_at)
         ) as occurred_at
-    from converted_lead
+    from converted
     left join tracked
-        on converted_lead.lead_id = tracked.lead_id
+        on converted.lead_id = tracked.lead_id
     left join created_contact
-        on converted_lead.converted_contact_id = created_contact.contact_id
+        on converted.converted_contact_id = created_contact.contact_id
 
 ),
 
@@ -76,7 +71,7 @@ merged as (
         master_record_id,
         coalesce(last_modified_at, created_at) as occurred_at,
         loaded_at
-    from {{ ref('stg_salesforce__lead') }} as lead
+    from {{ ref('stg_salesforce__lead') }}
     where master_record_id is not null
     union all
     select
@@ -85,7 +80,7 @@ merged as (
         master_record_id,
         coalesce(last_modified_at, created_at) as occurred_at,
         loaded_at
-    from {{ ref('stg_salesforce__contact') }} as contact
+    from {{ ref('stg_salesforce__contact') }}
     where master_record_id is not null
 
 )

@@ -1,6 +1,6 @@
 with known_opportunity as (
 
-    select distinct opportunity_id from {{ ref('int_input__salesforce_opportunity_state') }} as state
+    select distinct opportunity_id from {{ ref('int_input__salesforce_opportunity_state') }}
 
 ),
 
@@ -13,7 +13,7 @@ present as (
         max(stage_name) as stage_name,
         max(case when is_closed then 1 else 0 end) as closed_flag,
         max(case when is_won then 1 else 0 end) as won_flag
-    from {{ ref('stg_salesforce__opportunity') }} as opportunity
+    from {{ ref('stg_salesforce__opportunity') }}
     group by opportunity_id
 
 ),
@@ -22,7 +22,18 @@ present as (
 unrecorded as (
 
     select
-        opportunity.*,
+        opportunity.opportunity_id,
+        opportunity.created_at,
+        opportunity.created_at_raw,
+        opportunity.close_date,
+        opportunity.loaded_at,
+        opportunity.stage_name,
+        opportunity.is_closed,
+        opportunity.is_won,
+        opportunity.probability,
+        opportunity.amount,
+        opportunity.currency_code,
+        opportunity.forecast_category,
         coalesce(opportunity.is_closed, false) as was_closed
     from {{ ref('stg_salesforce__opportunity') }} as opportunity
     left join known_opportunity

@@ -20,13 +20,7 @@ select
 from {{ history }}
 where opportunity_id is not null
 {%- elif chosen == 'opportunity_field_history' -%}
-with opportunity as (
-
-    select * from {{ opportunity }}
-
-),
-
-change as (
+with change as (
 
     select
         history_id,
@@ -71,7 +65,7 @@ select
     cast(null as {{ dbt.type_string() }}) as currency_code,
     cast(null as {{ dbt.type_float() }}) as probability,
     cast(null as {{ dbt.type_string() }}) as forecast_category
-from opportunity
+from {{ opportunity }} as opportunity
 inner join change
     on opportunity.opportunity_id = change.opportunity_id and change.change_number = 1
 where change.old_value is not null

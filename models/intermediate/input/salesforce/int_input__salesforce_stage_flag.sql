@@ -8,7 +8,7 @@ named as (
         default_probability,
         case when coalesce(is_active, true) then 1 else 3 end as preference,
         stage_id
-    from {{ ref('stg_salesforce__opportunity_stage') }} as stage
+    from {{ ref('stg_salesforce__opportunity_stage') }}
     where api_name is not null
     union all
     select
@@ -18,7 +18,7 @@ named as (
         default_probability,
         case when coalesce(is_active, true) then 2 else 4 end as preference,
         stage_id
-    from {{ ref('stg_salesforce__opportunity_stage') }} as stage
+    from {{ ref('stg_salesforce__opportunity_stage') }}
     where stage_label is not null
 
 ),
@@ -42,7 +42,7 @@ observed as (
         lower(trim(stage_name)) as stage_key,
         max(case when is_closed then 1 else 0 end) as is_closed,
         max(case when is_won then 1 else 0 end) as is_won
-    from {{ ref('stg_salesforce__opportunity') }} as opportunity
+    from {{ ref('stg_salesforce__opportunity') }}
     where stage_name is not null and is_closed is not null and is_won is not null
     group by lower(trim(stage_name))
     having

@@ -2,7 +2,12 @@
 with identify as (
 
     select
-        *,
+        visitor_id,
+        hubspot_contact_id,
+        identified_at,
+        identified_at_raw,
+        received_at,
+        loaded_at,
         coalesce(
             identify_id,
             visitor_id || ':' || coalesce(hubspot_contact_id, email, '') || ':'
