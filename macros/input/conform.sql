@@ -18,7 +18,10 @@
     {%- set present = {} -%}
     {%- if relation is not none -%}
         {%- for column in adapter.get_columns_in_relation(relation) -%}
-            {%- do present.update({leadlag.plain_name(column.name): column}) -%}
+            {%- if leadlag.plain_name(column.name) not in present -%}
+                {%- do present.update({leadlag.plain_name(column.name): column}) -%}
+            {%- endif -%}
+            {%- do present.update({'exactly ' ~ column.name | lower: column}) -%}
         {%- endfor -%}
     {%- endif -%}
     {%- set timezone = var(connector ~ '_timezone', none) %}
@@ -116,12 +119,12 @@
 {% endmacro %}
 
 
-{#- The first of the `|`-separated names that the table has; none when it has none of them. -#}
+{#- The first of the `|`-separated names that the table has, in this spelling or a like one; none when it has none. -#}
 {% macro first_present(names, present) %}
     {%- for name in (names or '').split('|') -%}
-        {%- if leadlag.plain_name(name) in present -%}
-            {{ return(present[leadlag.plain_name(name)]) }}
-        {%- endif -%}
+        {%- for key in ['exactly ' ~ name | lower | trim, leadlag.plain_name(name)] if key in present -%}
+            {{ return(present[key]) }}
+        {%- endfor -%}
     {%- endfor -%}
     {{ return(none) }}
 {% endmacro %}

@@ -60,27 +60,27 @@ JUNK = (
 
 
 def draw_many(strategy: st.SearchStrategy[T], count: int, number: int) -> list[T]:
-    """About `count` examples of a strategy, the same ones for the same seed number.
+    """So many different examples of a strategy, the same ones for the same seed number.
 
     Drawn a few at a time, since Hypothesis makes later examples of one run out of earlier ones.
     """
-    found: list[T] = []
-    for turn in range(0, count, 20):
+    found: dict[str, T] = {}
 
-        @seed(f"{number} {turn}")
-        @settings(
-            max_examples=min(20, count - turn),
+    def collect(example: T) -> None:
+        found.setdefault(repr(example), example)
+
+    for turn in itertools.count():
+        run = settings(
+            max_examples=10,
             database=None,
             deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
-        )
-        @given(strategy)
-        def collect(example: T) -> None:
-            found.append(example)
-
-        collect()
-    return found
+        )(given(strategy)(collect))
+        seed(f"{number} {turn}")(run)()
+        if len(found) >= count:
+            break
+    return list(found.values())[:count]
 
 
 # Policies -------------------------------------------------------------------------------------------------------------

@@ -250,6 +250,7 @@ class Oracle:
         self.rows = rows
         person_of = self.persons(rows)
         self.person_of = person_of
+        self.person_of_email = {email: person_of[records[0]] for email, records in self.records_by_email(rows).items()}
         events, discrepancies = self.resolve(self.stage_events(rows), person_of)
         journeys = self.journeys(events)
         touches = [(row, self.person_of_touch(row)) for row in rows["touchpoint"]]
@@ -387,12 +388,7 @@ class Oracle:
         join records: devices are shared.
         """
         neighbours: dict[RecordId, set[RecordId]] = {record: set() for record in self.created_at}
-        by_email: dict[str, list[RecordId]] = defaultdict(list)
-        for row in rows["lead_record"]:
-            email = self.email_key(row["email"])
-            if email is not None:
-                by_email[email].append((row["source_system"], row["record_type"], row["source_id"]))
-        for records in by_email.values():
+        for records in self.records_by_email(rows).values():
             for record in records[1:]:
                 neighbours[records[0]].add(record)
                 neighbours[record].add(records[0])
@@ -416,6 +412,15 @@ class Oracle:
             for member in component:
                 person_of[member] = person
         return person_of
+
+    def records_by_email(self, rows: Tables) -> dict[str, list[RecordId]]:
+        """The records of each address that may join people."""
+        found: dict[str, list[RecordId]] = defaultdict(list)
+        for row in rows["lead_record"]:
+            email = self.email_key(row["email"])
+            if email is not None:
+                found[email].append((row["source_system"], row["record_type"], row["source_id"]))
+        return found
 
     def joins_people(self, link: Row) -> bool:
         """Only links between records of one human do."""
@@ -648,10 +653,7 @@ class Oracle:
             return self.person_of_record(row)
         if row["email"] is not None:
             email = self.email_key(row["email"])
-            found = [
-                record for record, lead in self.attributes.items() if email and self.email_key(lead["email"]) == email
-            ]
-            return self.person_of[found[0]] if found else None
+            return None if email is None else self.person_of_email.get(email)
         return self.person_of_visitor(row["visitor_id"], row["occurred_at"])
 
     def person_of_visitor(self, visitor: str | None, moment: datetime) -> RecordId | None:

@@ -187,7 +187,7 @@ def test_stand_in_holds_what_the_project_uses_and_no_more() -> None:
 
 
 def test_every_macro_is_called() -> None:
-    """dbt-bouncer's own check does not know that another engine's variant of a dispatched macro is never called here."""
+    """dbt-bouncer has such a check, but it takes other engines' variants of dispatched macros for dead."""
     callers = [ROOT / "dbt_project.yml", ROOT / "README.md", ROOT / "Makefile"]
     for folder in ("models", "macros", "tests", "seeds", "snapshots", "analyses", "examples", "docs", "python"):
         callers += [
@@ -202,7 +202,10 @@ def test_every_macro_is_called() -> None:
     # dbt itself calls those that replace one of its own.
     defined -= {"generate_schema_name", "generate_alias_name", "generate_database_name"}
     without_definitions = re.sub(r"{%-?\s*macro\s+\w+", "", text)
-    assert [name for name in sorted(defined) if not re.search(rf"\b{name}\b", without_definitions)] == []
+    called = set(re.findall(r"\b(\w+)\(", without_definitions))
+    # adapter.dispatch and run-operation name a macro without calling it.
+    called |= set(re.findall(r"(?:dispatch\(|run-operation )['\"]?(\w+)", without_definitions))
+    assert sorted(defined - called) == []
 
 
 def test_packages_of_a_consumer_are_installed_without_the_hub(tmp_path: Path, run_dbt: RunDbt, warehouse: Path) -> None:

@@ -7,11 +7,16 @@ with delivered as (
 status as (
 
     select distinct
-        source_system,
-        status_field,
-        trim(status_raw) as status_raw
+        delivered.source_system,
+        delivered.status_field,
+        trim(delivered.status_raw) as status_raw
     from delivered
-    where status_raw is not null
+    inner join {{ ref('quarantine_rule') }} as quarantine_rule
+        on quarantine_rule.quarantine_rule = 'text_too_long'
+    -- What no mapping could mend goes to quarantine under its own rule.
+    where trim(delivered.status_raw) <> ''
+        and length(delivered.status_raw) <= quarantine_rule.tolerance
+        and delivered.status_raw not like '%�%'
 
 )
 

@@ -92,10 +92,13 @@ def rename_to_camel_case(path: Path, schema: str) -> None:
         columns = connection.execute(
             "select table_name, column_name from information_schema.columns where table_schema = ?", [schema]
         ).fetchall()
+        taken = {(table, column.lower()) for table, column in columns}
         for table, column in columns:
             name = camel_case(column)
-            if name.lower() != column.lower():
-                connection.execute(f'alter table {schema}."{table}" rename column "{column}" to "{name}"')
-            elif name != column:
-                connection.execute(f'alter table {schema}."{table}" rename column "{column}" to "{column}_"')
-                connection.execute(f'alter table {schema}."{table}" rename column "{column}_" to "{name}"')
+            # netsuite_id_c and net_suite_id_c cannot both be NetSuiteId__c; none of ours is among such pairs.
+            if name == column or (name.lower() != column.lower() and (table, name.lower()) in taken):
+                continue
+            taken.add((table, name.lower()))
+            # A change of case only is no change for DuckDB: it goes by another name.
+            connection.execute(f'alter table {schema}."{table}" rename column "{column}" to "renamed {column}"')
+            connection.execute(f'alter table {schema}."{table}" rename column "renamed {column}" to "{name}"')

@@ -56,6 +56,7 @@ reconstructed as (
     from {{ ref('stg_salesforce__lead') }} as lead
     left join first_change
         on lead.lead_id = first_change.lead_id
+    where not coalesce(lead.is_deleted, false) or lead.master_record_id is not null
 
 )
 

@@ -1,0 +1,406 @@
+"""Connections to the warehouse that the dbt profile names.
+
+The profile is found as dbt finds it, except that `~/.dbt` is never read: --profiles-dir, DBT_PROFILES_DIR, the current
+folder. Targets of type duckdb and postgres are reached through their drivers, spark with method `session` through a
+Spark session of this process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import yaml
+
+PROFILE = "leadlag"
+_SQL_TYPES = {
+    pa.string(): "text",
+    pa.int64(): "bigint",
+    pa.float64(): "double precision",
+    pa.bool_(): "boolean",
+    pa.timestamp("us"): "timestamp",
+    pa.date32(): "date",
+}
+
+
+class WarehouseError(RuntimeError):
+    """The warehouse cannot be used as asked; the message says what to set or do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output of a dbt profile, rendered."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any]
+
+
+def _profiles_file(profiles_dir: str | os.PathLike[str] | None) -> Path:
+    if profiles_dir is not None:
+        places = [(Path(profiles_dir), "--profiles-dir")]
+    elif os.environ.get("DBT_PROFILES_DIR"):
+        places = [(Path(os.environ["DBT_PROFILES_DIR"]), "DBT_PROFILES_DIR")]
+    else:
+        places = [(Path.cwd(), "the current folder")]
+    folder, origin = places[0]
+    path = folder / "profiles.yml"
+    if not path.is_file():
+        raise WarehouseError(
+            f"no profiles.yml in {folder} ({origin}); copy profiles.example.yml there, "
+            "or name the folder with --profiles-dir or DBT_PROFILES_DIR"
+        )
+    return path
+
+
+def _env_var(name: str, default: str | None = None) -> str:
+    value = os.environ.get(name, default)
+    if value is None:
+        raise WarehouseError(f"profiles.yml asks for the environment variable {name}, which is not set")
+    return value
+
+
+def _as_number(value: str) -> int | float:
+    try:
+        return int(value)
+    except ValueError:
+        return float(value)
+
+
+def _render(value: Any, environment: jinja2.Environment) -> Any:
+    """Render the Jinja of a profile value the way dbt does: text stays text unless a filter says otherwise."""
+    if isinstance(value, dict):
+        return {key: _render(entry, environment) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_render(entry, environment) for entry in value]
+    if not isinstance(value, str) or "{{" not in value:
+        return value
+    conversions = {"as_number": _as_number, "as_bool": lambda text: text.strip().lower() in ("true", "1", "yes")}
+    text = environment.from_string(value).render(env_var=_env_var)
+    for name, convert in conversions.items():
+        if re.search(rf"\|\s*{name}\s*}}}}\s*$", value):
+            return convert(text)
+    return text
+
+
+def find_target(
+    target: str | None = None,
+    profiles_dir: str | os.PathLike[str] | None = None,
+    profile: str = PROFILE,
+) -> Target:
+    """Read one target of a dbt profile.
+
+    Args:
+        target: name of the output; the profile's default when None.
+        profiles_dir: folder of profiles.yml; DBT_PROFILES_DIR or the current folder when None.
+        profile: name of the profile.
+
+    Raises:
+        WarehouseError: no file, profile or target of that name, or a variable that is not set.
+    """
+    path = _profiles_file(profiles_dir)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise WarehouseError(f"{path} is not valid YAML: {error}") from None
+    if profile not in content:
+        raise WarehouseError(f"{path} has no profile {profile!r}; it has: {', '.join(map(str, content)) or 'none'}")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
+    environment.filters |= {name: str for name in ("as_number", "as_bool", "as_native", "as_text")}
+    entry = content[profile]
+    name = target or str(_render(entry.get("target", "default"), environment))
+    outputs = entry.get("outputs") or {}
+    if name not in outputs:
+        raise WarehouseError(f"profile {profile!r} in {path} has no target {name!r}; it has: {', '.join(outputs)}")
+    settings = _render(outputs[name], environment)
+    return Target(name, str(settings.get("type", "")), settings)
+
+
+def quote(identifier: str) -> str:
+    """Identifier in double quotes, safe inside SQL."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+class Warehouse(ABC):
+    """A connection that reads queries into data frames and writes Arrow tables.
+
+    Attributes:
+        schema: the profile's schema, where dbt builds.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.schema = str(target.settings.get("schema", "main"))
+
+    @abstractmethod
+    def query(self, sql: str) -> pd.DataFrame:
+        """Rows of a query."""
+
+    @abstractmethod
+    def execute(self, sql: str) -> None:
+        """Run a statement that returns nothing."""
+
+    @abstractmethod
+    def tables(self, schema: str) -> set[str]:
+        """Names of the tables and views in a schema; empty when there is no such schema."""
+
+    @abstractmethod
+    def create(self, schema: str, table: str, columns: pa.Schema) -> None:
+        """An empty table of these columns in place of any other of that name; the schema is created when missing."""
+
+    @abstractmethod
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        """Add rows to a table made by `create`, columns in the same order."""
+
+    def finish(self) -> None:
+        """Make everything that was written durable and visible."""
+
+    def close(self) -> None:
+        """Give the connection up; what was not finished may be lost."""
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class DuckDBWarehouse(Warehouse):
+    """A DuckDB file, opened for this process alone."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        import duckdb
+
+        path = str(target.settings.get("path", ":memory:"))
+        if path != ":memory:" and not path.startswith("md:"):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = duckdb.connect(path, config=dict(target.settings.get("settings") or {}))
+        except duckdb.IOException as error:
+            raise WarehouseError(f"cannot open {path}: {error}\nIs a dbt run or another program using it?") from None
+        except duckdb.Error as error:
+            raise WarehouseError(f"cannot open {path}: {error}") from None
+        # What is written reaches the file in order; nothing is gained from keeping the order of insertion.
+        self._connection.execute("set preserve_insertion_order = false")
+
+    def query(self, sql: str) -> pd.DataFrame:
+        return self._connection.execute(sql).df()
+
+    def execute(self, sql: str) -> None:
+        self._connection.execute(sql)
+
+    def tables(self, schema: str) -> set[str]:
+        rows = self._connection.execute(
+            "select table_name from information_schema.tables where table_schema = ?", [schema]
+        ).fetchall()
+        return {str(name) for (name,) in rows}
+
+    def create(self, schema: str, table: str, columns: pa.Schema) -> None:
+        self._connection.execute(f"create schema if not exists {quote(schema)}")
+        kind = self._connection.execute(
+            "select table_type from information_schema.tables where table_schema = ? and table_name = ?", [schema, table]
+        ).fetchone()
+        if kind is not None and kind[0] == "VIEW":
+            self._connection.execute(f"drop view {quote(schema)}.{quote(table)}")
+        self._connection.execute(f"create or replace table {quote(schema)}.{quote(table)} ({_column_list(columns)})")
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        if rows.num_rows:
+            self._connection.register("leadlag_rows", rows)
+            self._connection.execute(
+                f"insert into {quote(schema)}.{quote(table)} select * from leadlag_rows"  # noqa: S608
+            )
+            self._connection.unregister("leadlag_rows")
+
+    def finish(self) -> None:
+        self._connection.execute("checkpoint")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgresWarehouse(Warehouse):
+    """A PostgreSQL database; everything up to `finish` is one transaction."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        try:
+            import psycopg2
+        except ImportError:
+            raise WarehouseError("target of type postgres needs the extra: pip install 'leadlag[postgres]'") from None
+        settings = target.settings
+        names = {"host": "host", "port": "port", "user": "user", "dbname": "dbname", "password": "password"}
+        values = {name: settings[key] for name, key in names.items() if settings.get(key) not in (None, "")}
+        values |= {"password": settings["pass"]} if settings.get("pass") else {}
+        values |= {"dbname": settings["database"]} if settings.get("database") else {}
+        try:
+            self._connection = psycopg2.connect(**values)
+        except psycopg2.OperationalError as error:
+            place = f"{values.get('host', 'localhost')}:{values.get('port', 5432)}"
+            raise WarehouseError(f"cannot connect to PostgreSQL at {place}: {str(error).strip()}") from None
+
+    def query(self, sql: str) -> pd.DataFrame:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            names = [column[0] for column in cursor.description or []]
+            return pd.DataFrame(cursor.fetchall(), columns=names)
+
+    def execute(self, sql: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    def tables(self, schema: str) -> set[str]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("select table_name from information_schema.tables where table_schema = %s", [schema])
+            return {str(name) for (name,) in cursor.fetchall()}
+
+    def _columns(self, schema: str, table: str) -> list[tuple[str, str]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "select column_name, data_type from information_schema.columns "
+                "where table_schema = %s and table_name = %s order by ordinal_position",
+                [schema, table],
+            )
+            return [(str(name), str(kind)) for name, kind in cursor.fetchall()]
+
+    def create(self, schema: str, table: str, columns: pa.Schema) -> None:
+        name = f"{quote(schema)}.{quote(table)}"
+        wanted = [
+            (field.name, _SQL_TYPES[field.type].replace("timestamp", "timestamp without time zone")) for field in columns
+        ]
+        self.execute(f"create schema if not exists {quote(schema)}")
+        if self._columns(schema, table) == wanted:
+            # Emptying instead of dropping keeps the views that dbt has built on it.
+            self.execute(f"truncate {name}")
+            return
+        self.execute(f"drop table if exists {name} cascade")
+        self.execute(f"create table {name} ({_column_list(columns)})")
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        if not rows.num_rows:
+            return
+        names = ", ".join(quote(name) for name in rows.schema.names)
+        statement = f"copy {quote(schema)}.{quote(table)} ({names}) from stdin with (format csv)"
+        # Valid values are quoted and nulls are not, so that empty text stays empty text.
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
+        with tempfile.TemporaryFile() as buffer, self._connection.cursor() as cursor:
+            pyarrow.csv.write_csv(rows, buffer, options)
+            buffer.seek(0)
+            cursor.copy_expert(statement, buffer)
+
+    def finish(self) -> None:
+        self._connection.commit()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SparkWarehouse(Warehouse):
+    """Tables of a Spark session of this process (profile method `session`), stored as parquet."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        if target.settings.get("method") != "session":
+            raise WarehouseError(
+                f"target {target.name!r} reaches Spark by method {target.settings.get('method')!r}; this command writes to "
+                "Spark only by method session. Use --output to write parquet files and load those."
+            )
+        try:
+            from pyspark.sql import SparkSession
+        except ImportError:
+            raise WarehouseError("target of type spark needs the extra: pip install 'leadlag[spark]'") from None
+        builder = SparkSession.builder.appName("leadlag").enableHiveSupport()
+        builder = builder.config("spark.sql.session.timeZone", "UTC")
+        for key, value in (target.settings.get("server_side_parameters") or {}).items():
+            builder = builder.config(key, value)
+        self._session = builder.getOrCreate()
+        self._staging = Path(tempfile.mkdtemp(prefix="leadlag-spark-"))
+        self._created: dict[tuple[str, str], int] = {}
+
+    def query(self, sql: str) -> pd.DataFrame:
+        frame: pd.DataFrame = self._session.sql(sql).toPandas()
+        return frame
+
+    def execute(self, sql: str) -> None:
+        self._session.sql(sql)
+
+    def tables(self, schema: str) -> set[str]:
+        if not self._session.catalog.databaseExists(schema):
+            return set()
+        return {table.name for table in self._session.catalog.listTables(schema)}
+
+    def create(self, schema: str, table: str, columns: pa.Schema) -> None:
+        self._session.sql(f"create schema if not exists `{schema}`")
+        self._session.sql(f"drop table if exists `{schema}`.`{table}`")
+        folder = self._staging / schema / table
+        folder.mkdir(parents=True, exist_ok=True)
+        # An empty file gives Spark the columns of a table without rows.
+        self._created[(schema, table)] = 0
+        self.append(schema, table, columns.empty_table())
+
+    def append(self, schema: str, table: str, rows: pa.Table) -> None:
+        number = self._created[(schema, table)]
+        if not rows.num_rows and number:
+            return
+        fields = [
+            pa.field(f.name, pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(f.type) else f.type) for f in rows.schema
+        ]
+        path = self._staging / schema / table / f"part-{number:05d}.parquet"
+        pyarrow.parquet.write_table(rows.cast(pa.schema(fields)), path)
+        self._created[(schema, table)] = number + 1
+
+    def finish(self) -> None:
+        for schema, table in self._created:
+            frame = self._session.read.parquet(str(self._staging / schema / table))
+            frame.write.mode("overwrite").format("parquet").saveAsTable(f"`{schema}`.`{table}`")
+
+    def close(self) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+
+def _column_list(columns: pa.Schema) -> str:
+    return ", ".join(f"{quote(field.name)} {_SQL_TYPES[field.type]}" for field in columns)
+
+
+_KINDS: dict[str, Callable[[Target], Warehouse]] = {
+    "duckdb": DuckDBWarehouse,
+    "postgres": PostgresWarehouse,
+    "spark": SparkWarehouse,
+}
+
+
+def connect(target: Target) -> Warehouse:
+    """Open the warehouse of a target.
+
+    Raises:
+        WarehouseError: a type that is not supported, a missing driver, or a server that does not answer.
+    """
+    if target.kind not in _KINDS:
+        raise WarehouseError(
+            f"target {target.name!r} has type {target.kind!r}; this command works with {', '.join(_KINDS)}. "
+            "Use --output to write parquet files instead."
+        )
+    return _KINDS[target.kind](target)
+
+
+@contextmanager
+def opened(
+    target: str | None = None, profiles_dir: str | os.PathLike[str] | None = None, profile: str = PROFILE
+) -> Iterator[Warehouse]:
+    """Warehouse of a profile's target, closed at the end of the block."""
+    with connect(find_target(target, profiles_dir, profile)) as warehouse:
+        yield warehouse
