@@ -109,7 +109,7 @@ def slowest_models(target: Path, count: int = 8) -> list[tuple[str, float]]:
 def bench(leads: int) -> Run:
     raw = BENCH / str(leads) / "leadlag.duckdb"
     raw.parent.mkdir(parents=True, exist_ok=True)
-    parameters = ["--leads", str(leads), "--seed", "1", "--until", "2026-06-30"]
+    parameters = ["--leads", str(leads), "--seed", "1", "--until", "2025-12-31"]
     measure([sys.executable, "scripts/demo_data.py", *parameters], raw)
 
     scratch = raw.parent / "floor.duckdb"

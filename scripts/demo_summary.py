@@ -1,6 +1,8 @@
 """Prints what `make demo` computed, and where everything is."""
 
+import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -32,6 +34,13 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
+def build_counts(target: Path) -> str:
+    """How many nodes the last build made or checked, by kind."""
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    counts = Counter(str(result["unique_id"]).split(".")[0] for result in results)
+    return ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in counts.most_common())
+
+
 def main() -> None:
     warehouse = Path(os.environ.get("LEADLAG_DUCKDB_PATH", "leadlag.duckdb"))
     with duckdb.connect(str(warehouse), read_only=True) as connection:
@@ -50,6 +59,7 @@ def main() -> None:
 
     print(
         f"""
+built       {build_counts(Path("target"))}
 warehouse   {warehouse}   (read it with any DuckDB client; marts are in {relation.split(".")[0].strip('"')})
 docs site   target/static_index.html   (opens from disk)
 next        source .venv/bin/activate, change a row in seeds/policy, `dbt build`, `python scripts/demo_summary.py`

@@ -16,7 +16,8 @@ select 'an address of two people' as broken, record.email_key as example_key
 from {{ ref('int_input__lead_record') }} as record
 inner join {{ ref('int_identity__lead_record_person') }} as person
     on record.lead_record_key = person.lead_record_key
-where record.email_key is not null and record.email_key not in (select email_key from {{ ref('int_identity__shared_email') }})
+left join {{ ref('int_identity__shared_email') }} as shared on record.email_key = shared.email_key
+where record.email_key is not null and shared.email_key is null
 group by record.email_key
 having count(distinct person.person_key) > 1
 union all

@@ -3,6 +3,7 @@
 The project is copied to a temporary folder first, so that a test may give it policies of its own.
 """
 
+import copy
 import csv
 import json
 import shutil
@@ -89,7 +90,7 @@ class ContractBuild:
         (packages / "leadlag").symlink_to(ROOT, target_is_directory=True)
         (packages / "dbt_utils").symlink_to(ROOT / "dbt_packages" / "dbt_utils", target_is_directory=True)
         (self.project_dir / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n", encoding="utf-8")
-        self.manifests: dict[tuple[bool, str], Any] = {}
+        self.manifests: dict[bool, Any] = {}
 
     def write_policies(self, policies: Policies) -> None:
         """Make these policies the project's own."""
@@ -122,7 +123,13 @@ class ContractBuild:
         arguments = ["build", "--exclude-resource-type", "test", "unit_test"]
         if select:
             arguments += ["--select", *(f"+{name}" for name in select)]
-        self.run_dbt(arguments, duckdb_path=duckdb_path, project_dir=self.project_dir, variables=variables)
+        run = {"duckdb_path": duckdb_path, "project_dir": self.project_dir, "variables": variables}
+        # Parsing costs as much as a build, and of these variables only own_policies decides what there is to build.
+        own = policies is not None
+        if own not in self.manifests:
+            self.manifests[own] = self.run_dbt(["parse"], **run).manifest
+        # A build marks the ephemeral models of its manifest as done, so each gets a copy.
+        self.run_dbt(arguments, manifest=copy.deepcopy(self.manifests[own]), **run)
         return Warehouse(duckdb_path)
 
 

@@ -21,6 +21,7 @@ from oracle import (
     FORWARD_STAGES,
     PERSON_MILESTONES,
     Answer,
+    Journey,
     Keys,
     Oracle,
     Policies,
@@ -300,9 +301,12 @@ class Batch:
     def journey_of_event(answer: Answer) -> dict[tuple[str, str, str], tuple[RecordId, int]]:
         """The journey that an effective event is part of; for evidence the one that was running."""
         found = {event.name: (one.person, one.number) for one in answer.journeys for event in one.events}
+        by_person: dict[RecordId, list[Journey]] = {}
+        for one in answer.journeys:
+            by_person.setdefault(one.person, []).append(one)
         for event in answer.events:
-            for one in answer.journeys:
-                if event.resolution != "effective" and one.person == event.person and one.owns(event.occurred_at):
+            for one in by_person.get(event.person, []):
+                if event.resolution != "effective" and one.owns(event.occurred_at):
                     found[event.name] = (one.person, one.number)
         return found
 

@@ -359,7 +359,7 @@ def test_second_setup_does_nothing_and_a_changed_input_undoes_that(tmp_path: Pat
 
 def demo_data(warehouse: Path, seed: int = 1) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "scripts" / "demo_data.py")]
-    command += ["--leads", "60", "--seed", str(seed), "--until", "2026-06-30"]
+    command += ["--leads", "60", "--seed", str(seed), "--until", "2025-12-31"]
     return run(command, ROOT, LEADLAG_DUCKDB_PATH=str(warehouse))
 
 

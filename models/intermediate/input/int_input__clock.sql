@@ -11,11 +11,11 @@ with known as (
 clock as (
 
     select
-        {% if var('as_of', none) is not none -%}
-        cast('{{ var("as_of") }}' as timestamp) as as_of
-        {%- else -%}
-        coalesce(max(newest_at), cast('1970-01-01' as timestamp)) as as_of
-        {%- endif %}
+        coalesce(
+            cast({{ "'" ~ var('as_of') ~ "'" if var('as_of', none) is not none else 'null' }} as timestamp),
+            max(newest_at),
+            cast('1970-01-01' as timestamp)
+        ) as as_of
     from known
 
 )

@@ -55,5 +55,4 @@ select
 from summary
 inner join record on summary.person_key = record.lead_record_key
 left join journey on summary.person_key = journey.person_key
-left join {{ ref('int_engagement__account') }} as account
-    on record.source_system = account.source_system and record.account_source_id = account.source_id
+left join {{ ref('int_engagement__person_account') }} as account on summary.person_key = account.person_key

@@ -14,7 +14,7 @@ contact as (
     inner join {{ ref('sales_contact_rule') }} as rule
         on
             activity.activity_type = rule.activity_type
-            and (rule.direction = '*' or rule.direction = activity.direction)
+            and (rule.direction = '*' or activity.direction = rule.direction)
             and (coalesce(activity.is_completed, false) or not rule.completed_only)
             and coalesce(activity.duration_seconds, 0) >= rule.min_duration_seconds
 

@@ -12,7 +12,6 @@ entry as (
         event.source_system as entry_source_system,
         record.lead_record_key,
         record.source_system,
-        record.account_source_id,
         record.owner_source_id,
         record.country,
         record.region,
@@ -103,7 +102,6 @@ left join touch on journey.journey_key = touch.journey_key
 left join first_touch on journey.journey_key = first_touch.journey_key
 left join {{ ref('fct_touchpoint') }} as touchpoint on first_touch.touchpoint_key = touchpoint.touchpoint_key
 left join activity on journey.journey_key = activity.journey_key
-left join {{ ref('int_engagement__account') }} as account
-    on entry.source_system = account.source_system and entry.account_source_id = account.source_id
+left join {{ ref('int_engagement__person_account') }} as account on journey.person_key = account.person_key
 left join {{ ref('int_engagement__rep') }} as rep
     on entry.source_system = rep.source_system and entry.owner_source_id = rep.source_id

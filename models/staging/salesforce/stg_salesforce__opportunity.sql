@@ -12,7 +12,7 @@ select
     opportunity_type,
     amount,
     currency_code,
-    cast(probability_percent as {{ dbt.type_float() }}) / 100 as probability,
+    cast(probability_percent as {{ leadlag.type_double() }}) / 100 as probability,
     stage_name,
     forecast_category,
     lead_source,

@@ -10,7 +10,7 @@ select
     stage_name,
     amount,
     currency_code,
-    cast(probability_percent as {{ dbt.type_float() }}) / 100 as probability,
+    cast(probability_percent as {{ leadlag.type_double() }}) / 100 as probability,
     forecast_category,
     created_at,
     created_at_raw,

@@ -9,7 +9,7 @@ select
     api_name,
     stage_label,
     sort_order,
-    cast(default_probability_percent as {{ dbt.type_float() }}) / 100 as default_probability,
+    cast(default_probability_percent as {{ leadlag.type_double() }}) / 100 as default_probability,
     forecast_category,
     is_active,
     is_closed,

@@ -43,6 +43,7 @@ from leadlag.simulate.salesforce import (
     Leads,
     Tables,
     chains_in_crm,
+    conflicts_in_crm,
     deal_currency,
     deal_id,
     last_of_group,
@@ -183,7 +184,8 @@ def _conflicts(chunk: Chunk) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
     """HubSpot reports sales-qualified long after Salesforce did, or though Salesforce never did."""
     rng = chunk.rng("conflicts")
     passes = chunk.passes
-    rows = np.flatnonzero((passes.number == 1) & chunk.picked["conflicting_status"][passes.person])
+    here = chunk.picked["conflicting_status"] & ~conflicts_in_crm(chunk)
+    rows = np.flatnonzero((passes.number == 1) & here[passes.person])
     sql = passes.sql[rows]
     base = np.where(sql == NEVER, passes.handed_over[rows], sql)
     moment = base + 30 * HOUR + rng.integers(0, 6 * 86_400, len(rows)) * SECOND + 7

@@ -49,7 +49,7 @@ OPPORTUNITY_SLOTS = 8
 BACKDATED_SLOT, RENEWAL_SLOT = 5, 6
 
 # Planted effects, log-odds. They are written to truth.parameters for tests of the estimates.
-BASE = {"mql": 0.16, "sal": 0.95, "sql": 0.42, "opportunity": 1.22, "won": -1.08}
+BASE = {"mql": 0.16, "sal": 0.95, "sql": 0.42, "opportunity": 1.22, "won": -1.22}
 SCORE_WEIGHT = {"mql": 0.80, "sal": 0.40, "sql": 0.60, "opportunity": 0.35, "won": 0.55}
 RESPONSE_EFFECT = -0.32
 TRIAL_EFFECT = 0.45

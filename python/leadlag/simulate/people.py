@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leadlag.simulate.arrays import DAY, HOUR, NEVER, SECOND, Bools, Floats, Ints, choose, stream
-from leadlag.simulate.clock import arrivals
+from leadlag.simulate.clock import arrivals, office_time
 from leadlag.simulate.settings import Settings
 from leadlag.simulate.world import (
     COUNTRIES,
@@ -27,6 +27,7 @@ from leadlag.simulate.world import (
     TITLE_EFFECT,
     TITLE_WEIGHT,
     TITLES,
+    TRADE_SHOW,
     World,
     assign,
 )
@@ -124,6 +125,25 @@ def _name_ranks(company: Ints, first: Ints, last: Ints) -> Ints:
     return rank
 
 
+def _after_shows(world: World, region: Ints, source: Ints, entered: Ints, rng: np.random.Generator) -> Ints:
+    """Visitors of trade shows are entered in the days after the show, when the list is uploaded."""
+    result = entered.copy()
+    delay = 8 * HOUR + (rng.random(len(entered)) * 8 * DAY).astype(np.int64)
+    jitter = rng.random(len(entered))
+    for code in range(len(REGIONS)):
+        shows = [show for show in world.campaigns if show.kind == "Trade Show" and show.parent >= 0 and show.region == code]
+        if not shows:
+            continue
+        over = np.array([show.last_day + 1 for show in shows], dtype=np.int64) * DAY
+        rows = np.flatnonzero((region == code) & (source == TRADE_SHOW))
+        last = np.searchsorted(over, entered[rows], side="right") - 1
+        moment = over[np.maximum(last, 0)] + delay[rows]
+        zone = np.full(len(rows), REGION_ZONE[code], dtype=np.int64)
+        moment = office_time(zone, moment, jitter[rows]) // SECOND * SECOND
+        result[rows] = np.where((last >= 0) & (moment < over[-1] + 12 * DAY), moment, entered[rows])
+    return result
+
+
 def make_people(settings: Settings, world: World, chunk: int, first: int, count: int) -> tuple[People, Companies]:
     """Draw the persons numbered `first` to `first + count - 1` and their employers."""
     companies = _companies(settings, chunk, first, count)
@@ -146,6 +166,7 @@ def make_people(settings: Settings, world: World, chunk: int, first: int, count:
         FIRST_SALES_SOURCE + choose(rng, [entry.weight for entry in SALES_SOURCES], count),
         choose(rng, [entry.weight for entry in MARKETING_SOURCES], count),
     )
+    entered = _after_shows(world, region, source, entered, rng)
     title = choose(rng, TITLE_WEIGHT, count)
     interest = rng.normal(0.0, 1.0, count)
     nurtured = rng.random(count) < 0.5

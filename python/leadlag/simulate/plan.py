@@ -23,7 +23,7 @@ from leadlag.simulate.arrays import (
     times,
     uniform_hash,
 )
-from leadlag.simulate.clock import office_time
+from leadlag.simulate.clock import office_time, working_day
 from leadlag.simulate.journeys import (
     BACKDATED_SLOT,
     OPPORTUNITY_SLOTS,
@@ -33,7 +33,7 @@ from leadlag.simulate.journeys import (
     plan_passes,
 )
 from leadlag.simulate.names import Names, make_names
-from leadlag.simulate.people import MARKETING_ONLY, Companies, People, make_people
+from leadlag.simulate.people import MARKETING_ONLY, SALES_ONLY, SYNCED, Companies, People, make_people
 from leadlag.simulate.settings import INQUIRY, OPPORTUNITY, SQL, WON, Settings
 from leadlag.simulate.tables import build
 from leadlag.simulate.world import COUNTRIES, PRODUCTS, World
@@ -176,6 +176,7 @@ _PERSON_RATES = {
     "backward_stage": 0.05,
     "merge_chain": 0.006,
     "shared_mailbox": 0.02,
+    "junk_email": 0.02,
     "duplicate_record": 0.02,
     "conflicting_status": 0.03,
     "shared_device": 0.008,
@@ -199,17 +200,18 @@ def _pick_persons(settings: Settings, chunk: int, people: People, passes: Passes
     lead = has & one.crm & (one.lead == 0)
     eligible = {
         "conversion_before_entry": single
-        & (people.kind == 0)
+        & (people.kind == SYNCED)
         & ~any_deal
         & ((one.outcome == 0) | one.crm)
         & (one.inquiry > settings.begin + 100 * DAY),
         "skipped_stage": lead & (one.sql != NEVER) & (one.sal != NEVER) & (one.entry == INQUIRY),
         "backward_stage": lead & (one.sql != NEVER) & (follows > one.sql + 2 * DAY),
         "merge_chain": single & ~any_deal & (one.mql != NEVER) & ((one.left == NEVER) | (one.left > one.mql + 2 * DAY)),
-        "shared_mailbox": has & (people.kind == 1) & single & ~any_deal,
+        "shared_mailbox": has & (people.kind == SALES_ONLY) & single & ~any_deal,
+        "junk_email": has & (people.kind == SALES_ONLY) & single & ~any_deal,
         "duplicate_record": lead & single & ((one.left == NEVER) | (one.left > one.handed_over + 2 * DAY)),
-        "conflicting_status": lead & one.marketing & (one.mql != NEVER) & (single | any_sql),
-        "shared_device": has & (people.kind != 1),
+        "conflicting_status": (lead & one.marketing & (one.mql != NEVER) & (single | any_sql)) | _unready(people, one, single),
+        "shared_device": has & (people.kind != SALES_ONLY),
     }
     taken = np.zeros(count, dtype=np.bool_)
     picked: dict[str, Bools] = {}
@@ -219,6 +221,11 @@ def _pick_persons(settings: Settings, chunk: int, people: People, passes: Passes
         # Chosen even when switched off: the other classes must not change.
         picked[name] = chosen if settings.plants(name) else np.zeros(count, dtype=np.bool_)
     return picked
+
+
+def _unready(people: People, first: Passes, single: Bools) -> Bools:
+    """Persons whom HubSpot still nurtures: nobody but HubSpot may call them marketing-qualified."""
+    return single & (people.kind == SYNCED) & (first.mql == NEVER) & (first.outcome == 0)
 
 
 def _spoil_passes(settings: Settings, chunk: int, passes: Passes, picked: dict[str, Bools]) -> Passes:
@@ -370,13 +377,20 @@ def _plan_steps(
     step(parked, 1, qualified, QUALIFICATION, first_amount, expected)
     length = np.where(first_closed == NEVER, (60 * cycle * DAY).astype(np.int64), first_closed - qualified)
     cuts = np.sort(rng.uniform(0.06, 0.94, (rows, 3)), axis=1)
+    zone = people.zone[deals.person]
+    drawn = [
+        working_day(zone, qualified + (length * cuts[:, i]).astype(np.int64), qualified + MINUTE, qualified + length - MINUTE)
+        for i in range(3)
+    ]
+    # Two moves may meet at a boundary of a day: keep them seconds apart.
+    ordered = np.sort(np.stack(drawn), axis=0) // SECOND * SECOND + np.array([[0], [1], [2]]) * 10 * SECOND
     moves = {}
     alive = everything
     for position, stage in enumerate((NEEDS, PROPOSAL, NEGOTIATION)):
         # Lost deals drop out before the last stages; some winners skip one.
         alive = alive & (first_won | (rng.random(rows) < 0.74))
         done = alive & (rng.random(rows) < 0.9) & (length > 2 * HOUR)
-        moves[stage] = np.where(done, qualified + (length * cuts[:, position]).astype(np.int64) // SECOND * SECOND, NEVER)
+        moves[stage] = np.where(done, ordered[position], NEVER)
     pushed = np.where(moves[NEGOTIATION] == NEVER, expected, np.maximum(expected, moves[NEGOTIATION] + 14 * DAY))
     step(moves[NEEDS] != NEVER, 2, moves[NEEDS], NEEDS, first_amount, expected)
     step(moves[PROPOSAL] != NEVER, 3, moves[PROPOSAL], PROPOSAL, revised, expected)

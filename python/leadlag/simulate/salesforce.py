@@ -31,7 +31,7 @@ from leadlag.simulate.arrays import (
     times,
     uniform_hash,
 )
-from leadlag.simulate.clock import ZONE_NAMES
+from leadlag.simulate.clock import ZONE_NAMES, working_day
 from leadlag.simulate.journeys import (
     CHAIN_SLOTS,
     DELETED_SLOT,
@@ -46,7 +46,7 @@ from leadlag.simulate.plan import (
     STAGE_PROBABILITY,
     Chunk,
 )
-from leadlag.simulate.settings import DISQUALIFIED, INQUIRY, SAL, Settings
+from leadlag.simulate.settings import DISQUALIFIED, INQUIRY, SAL, WON, Settings
 from leadlag.simulate.tables import build
 from leadlag.simulate.world import (
     COUNTRIES,
@@ -63,6 +63,9 @@ from leadlag.simulate.world import (
 )
 
 Tables = dict[str, Any]
+
+# Typed to get past a mandatory field; none is an address, so none may join people.
+JUNK_EMAILS = ("n/a", "none", "unknown@", "no email, call instead", "x")
 
 (NEW, MARKETING_QUALIFIED, WORKING, QUALIFIED, CONVERTED, UNQUALIFIED, NURTURING) = range(7)
 LEAD_STATUSES = (
@@ -168,7 +171,7 @@ def plan_leads(chunk: Chunk) -> tuple[Leads, Statuses]:
         statuses.append(np.broadcast_to(np.asarray(status, dtype=np.int64), (len(worked),))[rows])
         events.append(worked.number[rows] * 8 + number)
 
-    extra = _extra_leads(chunk, worked.take(worked.number == 1))
+    extra = _extra_leads(chunk, passes.take(passes.number == 1))
     keys.append(extra.key)
     moments.append(extra.created)
     statuses.append(extra.slot)  # overwritten below: the slot decides the status
@@ -232,6 +235,14 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
         parts.append((rows, slot, since[rows], merged[rows], master[rows], deleted[rows]))
 
     part(picked["duplicate_record"], DUPLICATE_SLOT, known + wait[:, 0], never, nobody, never)
+    # A list imported days later calls people marketing-qualified; HubSpot, the judge of that, says otherwise.
+    listed = conflicts_in_crm(chunk)
+    asked = np.full(count, NEVER, dtype=np.int64)
+    asked[first.person] = first.inquiry
+    since = np.where(base == NEVER, asked, base)
+    base = np.where(listed, since, base)
+    known = np.where(base == NEVER, 0, base)
+    part(listed, DUPLICATE_SLOT, known + 30 * HOUR + week[:, 0] // 3, never, nobody, never)
     chain = picked["merge_chain"] & chains_in_crm(people)
     position = np.arange(count, dtype=np.int64) * LEAD_SLOTS
     later = known + DAY + week[:, 0]
@@ -255,6 +266,13 @@ def chains_in_crm(people: People) -> Bools:
     return (people.kind == SALES_ONLY) | ((people.kind == SYNCED) & (people.number % 2 == 0))
 
 
+def conflicts_in_crm(chunk: Chunk) -> Bools:
+    """Persons whose conflicting status stands in Salesforce; the others' is in HubSpot."""
+    without_lead = np.ones(len(chunk.people), dtype=np.bool_)
+    without_lead[chunk.passes.person[chunk.passes.lead >= 0]] = False
+    return chunk.picked["conflicting_status"] & (without_lead | (chunk.people.number % 2 == 1))
+
+
 def last_of_group(group: Ints, kept: Bools, groups: int) -> Ints:
     """Position of the last kept row of each group (rows ordered by group and time), -1 without one."""
     last = np.full(groups, -1, dtype=np.int64)
@@ -270,7 +288,7 @@ def lead_emails(chunk: Chunk, leads: Leads) -> Any:
     style = (uniform_hash(number * LEAD_SLOTS + leads.slot, 71) * 100).astype(np.int64)
     proper = pc.replace_substring_regex(join(pc.utf8_upper(pc.utf8_slice_codeunits(email, 0, 1)), _rest(email)), r"\s", "")
     email = pc.if_else(pa.array(style < 8), proper, email)
-    twice = leads.slot == DUPLICATE_SLOT
+    twice = (leads.slot == DUPLICATE_SLOT) & chunk.picked["duplicate_record"][leads.person]
     email = pc.if_else(pa.array(twice), join("  ", pc.utf8_upper(email), " "), email)
     # Records that are merged later carry other addresses: only the merge says that they are one person.
     other = join("old", pc.cast(pa.array(leads.slot), pa.string()), ".", chunk.names.email.take(pa.array(leads.person)))
@@ -280,7 +298,8 @@ def lead_emails(chunk: Chunk, leads: Leads) -> Any:
     shared = chunk.picked["shared_mailbox"][leads.person]
     if shared.any():
         email = pc.if_else(pa.array(shared), shared_mailbox(chunk).take(pa.array(leads.person)), email)
-    return email
+    typed = chunk.picked["junk_email"][leads.person]
+    return pc.if_else(pa.array(typed), pick(JUNK_EMAILS, number % len(JUNK_EMAILS)), email)
 
 
 def _rest(email: Any) -> Any:
@@ -391,24 +410,22 @@ def _has_deal_by(chunk: Chunk, leads: Leads) -> Bools:
 
 def _log_extra_leads(chunk: Chunk, leads: Leads, identifiers: Any) -> None:
     numbers_of = chunk.people.number[leads.person]
-    for slot, defect, expected, person in (
-        ((DUPLICATE_SLOT,), "duplicate_record", "none", True),
-        (CHAIN_SLOTS, "merge_chain", "none", True),
-        ((DELETED_SLOT,), "deleted_record", "deleted_in_source", False),
-    ):
-        rows = np.isin(leads.slot, slot)
-        recorded = leads.created[rows] if person else leads.deleted[rows]
+    picked, person = chunk.picked, leads.person
+    extra = leads.slot == DUPLICATE_SLOT
+    gone = leads.slot == DELETED_SLOT
+    classes = (
+        ("duplicate_record", "none", extra & picked["duplicate_record"][person], leads.created),
+        ("conflicting_status", "status_discrepancy", extra & picked["conflicting_status"][person], leads.created),
+        ("merge_chain", "none", np.isin(leads.slot, CHAIN_SLOTS), leads.created),
+        ("shared_mailbox", "none", picked["shared_mailbox"][person], leads.created),
+        ("junk_email", "none", picked["junk_email"][person], leads.created),
+        ("deleted_record", "deleted_in_source", gone, leads.deleted),
+    )
+    for defect, expected, rows, recorded in classes:
+        owner = np.where(gone, -1, numbers_of)[rows]
         chunk.log.add(
-            defect,
-            "salesforce.lead",
-            identifiers.filter(pa.array(rows)),
-            expected,
-            numbers_of[rows] if person else None,
-            recorded,
+            defect, "salesforce.lead", identifiers.filter(pa.array(rows)), expected, owner, recorded[rows]
         )
-    rows = chunk.picked["shared_mailbox"][leads.person]
-    ids = identifiers.filter(pa.array(rows))
-    chunk.log.add("shared_mailbox", "salesforce.lead", ids, "none", numbers_of[rows], leads.created[rows])
 
 
 def _lead_history(chunk: Chunk, leads: Leads, statuses: Statuses) -> Any:
@@ -780,7 +797,7 @@ CALL, MAIL, MEETING, TO_DO = 0, 1, 2, 3
 
 
 def plan_activities(chunk: Chunk) -> Contacting:
-    """Calls, mails, meetings and to-dos of all passes, in both systems."""
+    """Calls, mails, meetings and to-dos of all passes, in both systems; kinds from 4 on are attempts that failed."""
     rng = chunk.rng("activities")
     passes, people, deals = chunk.passes, chunk.people, chunk.deals
     parts: list[tuple[Ints, Ints, Ints, Ints, Ints, Ints, Bools]] = []
@@ -794,26 +811,30 @@ def plan_activities(chunk: Chunk) -> Contacting:
         owner = people.ae[person] if in_deal else people.sdr[person]
         parts.append((person, moment // SECOND * SECOND, kind, of_deal, lead, owner, passes.crm[rows]))
 
+    def between(rows: Ints, begin: Ints, end: Ints, share: Floats) -> Ints:
+        """Times in office hours at a share of the way from begin to end."""
+        moment = begin + ((end - begin) * share).astype(np.int64)
+        return working_day(people.zone[passes.person[rows]], moment, begin, end)
+
     first = np.flatnonzero(passes.contacted != NEVER)
     add(first, passes.contacted[first], (rng.random(len(first)) < 0.45).astype(np.int64))
     # Attempts that reach nobody, before acceptance or instead of it.
     tried = np.flatnonzero((passes.handed_over != NEVER) & (passes.entry != SAL))
-    end = np.minimum(np.minimum(passes.contacted, passes.left), np.where(tried.size, passes.handed_over + 21 * DAY, NEVER))
     count = rng.poisson(np.where(passes.contacted[tried] != NEVER, 0.5, 1.1)).astype(np.int64)
-    row, _ = spread(count)
-    row = tried[row]
-    share = rng.random(len(row)) ** 2
-    moment = passes.handed_over[row] + MINUTE + ((end[row] - passes.handed_over[row] - MINUTE) * share).astype(np.int64)
-    useful = moment < np.minimum(end[row], NEVER)
-    add(row[useful], moment[useful], (rng.random(int(useful.sum())) < 0.5).astype(np.int64) + 4)
+    row = tried[spread(count)[0]]
+    begin = passes.handed_over[row] + MINUTE
+    end = np.minimum(np.minimum(passes.contacted[row], passes.left[row]), begin + 21 * DAY)
+    room = end > begin + MINUTE
+    row, begin, end = row[room], begin[room], end[room]
+    moment = between(row, begin, end, rng.random(len(row)) ** 2)
+    add(row, moment, (rng.random(len(row)) < 0.5).astype(np.int64) + 4)
 
     accepted = np.flatnonzero(passes.sal != NEVER)
-    until = np.minimum(np.minimum(passes.sql, passes.left), passes.sal + 30 * DAY)
-    count = rng.poisson(1.6, len(accepted)).astype(np.int64)
-    row, _ = spread(count)
-    row = accepted[row]
-    moment = passes.sal[row] + ((until[row] - passes.sal[row]) * rng.random(len(row))).astype(np.int64)
-    add(row, moment, np.searchsorted([0.4, 0.8, 0.9], rng.random(len(row))).astype(np.int64))
+    row = accepted[spread(rng.poisson(1.6, len(accepted)).astype(np.int64))[0]]
+    begin = passes.sal[row]
+    end = np.minimum(np.minimum(passes.sql[row], passes.left[row]), begin + 30 * DAY)
+    kind = np.searchsorted([0.4, 0.8, 0.9], rng.random(len(row))).astype(np.int64)
+    add(row, between(row, begin, end, rng.random(len(row))), kind)
     met = np.flatnonzero((passes.sql != NEVER) & (passes.sal != NEVER) & (rng.random(len(passes)) < 0.8))
     moment = np.maximum(passes.sql[met] - 50 * MINUTE, passes.sal[met] + MINUTE)
     add(met, moment, np.full(len(met), MEETING, dtype=np.int64))
@@ -825,11 +846,9 @@ def plan_activities(chunk: Chunk) -> Contacting:
     begin = passes.qualified[working]
     end = np.minimum(passes.closed[working], begin + 120 * DAY)
     # Deals that are worked on are won more often than those left alone.
-    count = rng.poisson(np.where(passes.outcome[working] == 6, 5.5, 3.6)).astype(np.int64)
-    row, _ = spread(count)
-    moment = begin[row] + ((end[row] - begin[row]) * rng.random(len(row))).astype(np.int64)
-    kind = np.searchsorted([0.3, 0.7, 0.93], rng.random(len(row))).astype(np.int64)
-    add(working[row], moment, kind, deal[row])
+    at = spread(rng.poisson(np.where(passes.outcome[working] == WON, 5.5, 3.6)).astype(np.int64))[0]
+    kind = np.searchsorted([0.3, 0.7, 0.93], rng.random(len(at))).astype(np.int64)
+    add(working[at], between(working[at], begin[at], end[at], rng.random(len(at))), kind, deal[at])
     columns = [np.concatenate([part[i] for part in parts]) for i in range(7)]
     return Contacting(*columns)
 
@@ -922,11 +941,8 @@ def render_members(chunk: Chunk, leads: Leads) -> Tables:
     show = chunk_campaign(chunk, person)
     visited = (people.source[person] == TRADE_SHOW) & (show >= 0) & (leads.created[first] == people.entered[person])
     campaigns = chunk.world.campaigns
-    last_day = np.array([c.last_day for c in campaigns], dtype=np.int64)
-    late = (1 + rng.integers(0, 9, len(first))) * DAY
-    begun = np.array([c.first_day for c in campaigns], dtype=np.int64)
-    met = np.maximum(np.minimum(last_day[show] * DAY, leads.created[first] - late), begun[show] * DAY) + 12 * HOUR
-    met = np.minimum(met, leads.created[first] - HOUR)
+    begun = np.array([c.first_day for c in campaigns], dtype=np.int64) * DAY
+    met = begun[show] + rng.integers(0, 3, len(first)) * DAY + 12 * HOUR
     webinars = np.array([i for i, c in enumerate(campaigns) if c.kind == "Webinar" and c.parent >= 0], dtype=np.int64)
     starts = np.array([campaigns[i].first_day for i in webinars], dtype=np.int64) * DAY + 15 * HOUR
     after = np.searchsorted(starts, leads.created[first]) + rng.integers(0, 3, len(first))

@@ -38,6 +38,7 @@ DEFECTS = {
     "duplicate_record": "a second CRM lead of the same person, e-mail in another spelling",
     "merge_chain": "old records merged into a second and that into a third",
     "shared_mailbox": "several persons behind info@ or sales@",
+    "junk_email": "text that is no address, typed by many: n/a, none",
     "shared_device": "one browser used by two persons",
     "conflicting_status": "the system without authority reports a stage at another time, or one that never was",
     "backward_stage": "a status or an opportunity stage set back",

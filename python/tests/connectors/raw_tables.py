@@ -9,6 +9,7 @@ import duckdb
 
 Row = Mapping[str, Any]
 
+
 def sql_type(values: Iterable[Any]) -> str:
     """DuckDB type of the first value that is not null; text when there is none."""
     for value in values:
@@ -41,7 +42,8 @@ def load_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[
     if rows:
         places = ", ".join("?" for _ in columns)
         connection.executemany(
-            f'insert into {schema}."{name}" values ({places})', [[row.get(column) for column in columns] for row in rows]
+            f'insert into {schema}."{name}" values ({places})',
+            [[row.get(column) for column in columns] for row in rows],
         )
 
 
@@ -73,7 +75,9 @@ def load_samples(path: Path, samples: Path, *, as_text: bool) -> None:
             schema, name = table.split(".")
             connection.execute(f"create schema if not exists {schema}")
             header = file.open(encoding="utf-8").readline().strip().split(",")
-            identifiers = {column: "varchar" for column in header if column.endswith("id") or column in ("vid_to_merge",)}
+            identifiers = {
+                column: "varchar" for column in header if column.endswith("id") or column in ("vid_to_merge",)
+            }
             types = "all_varchar = true" if as_text else f"types = {identifiers}"
             connection.execute(f"create table {schema}.\"{name}\" as from read_csv('{file}', header = true, {types})")
 

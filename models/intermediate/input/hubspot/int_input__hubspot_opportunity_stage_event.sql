@@ -74,7 +74,7 @@ select
     coalesce(stage.stage_label, entry.stage_id) as stage_raw,
     stage.is_closed,
     stage.is_won,
-    cast(stage.probability as {{ dbt.type_float() }}) as probability,
+    cast(stage.probability as {{ leadlag.type_double() }}) as probability,
     cast(null as decimal(18, 2)) as amount,
     deal_currency.currency_code
 from {{ ref('stg_hubspot__deal_stage') }} as entry
@@ -102,13 +102,13 @@ select
     case when was_closed then '(not recorded)' else coalesce(stage_label, stage_id) end as stage_raw,
     case when was_closed then false else is_closed end as is_closed,
     case when was_closed then false else is_won end as is_won,
-    cast(case when not was_closed then probability end as {{ dbt.type_float() }}) as probability,
+    cast(case when not was_closed then probability end as {{ leadlag.type_double() }}) as probability,
     case when not was_closed then amount end as amount,
     {%- else %}
     coalesce(stage_label, stage_id) as stage_raw,
     is_closed,
     is_won,
-    cast(probability as {{ dbt.type_float() }}) as probability,
+    cast(probability as {{ leadlag.type_double() }}) as probability,
     amount,
     {%- endif %}
     currency_code

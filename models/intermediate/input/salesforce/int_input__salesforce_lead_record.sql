@@ -25,7 +25,7 @@ select
     lead.phone,
     lead.company_name,
     lead.job_title,
-    lead.converted_account_id as account_source_id,
+    cast(null as {{ dbt.type_string() }}) as account_source_id,
     lead.country,
     lead.region,
     lead.product_line,

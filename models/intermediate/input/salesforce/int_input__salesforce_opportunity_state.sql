@@ -47,7 +47,7 @@ select
     new_value as stage_name,
     cast(null as decimal(18, 2)) as amount,
     cast(null as {{ dbt.type_string() }}) as currency_code,
-    cast(null as {{ dbt.type_float() }}) as probability,
+    cast(null as {{ leadlag.type_double() }}) as probability,
     cast(null as {{ dbt.type_string() }}) as forecast_category
 from change
 where new_value is not null
@@ -63,7 +63,7 @@ select
     change.old_value as stage_name,
     cast(null as decimal(18, 2)) as amount,
     cast(null as {{ dbt.type_string() }}) as currency_code,
-    cast(null as {{ dbt.type_float() }}) as probability,
+    cast(null as {{ leadlag.type_double() }}) as probability,
     cast(null as {{ dbt.type_string() }}) as forecast_category
 from {{ opportunity }} as opportunity
 inner join change

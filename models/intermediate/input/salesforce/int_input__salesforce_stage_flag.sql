@@ -63,7 +63,7 @@ select
     observed.stage_key,
     observed.is_closed = 1 as is_closed,
     observed.is_won = 1 as is_won,
-    cast(null as {{ dbt.type_float() }}) as default_probability
+    cast(null as {{ leadlag.type_double() }}) as default_probability
 from observed
 left join preferred
     on observed.stage_key = preferred.stage_key

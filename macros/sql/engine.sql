@@ -20,3 +20,9 @@
 
 {% macro spark__not_materialized() -%}
 {%- endmacro %}
+
+
+{#- Eight-byte floating point: dbt.type_float() is four bytes on DuckDB. -#}
+{% macro type_double() -%}
+    {{ return('double' if target.type == 'spark' else 'double precision') }}
+{%- endmacro %}
