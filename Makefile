@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 # --- what may be set on the command line --------------------------------------------------------------------------
@@ -92,7 +93,7 @@ lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer
 	$(CHECK_ENV) dbt --quiet parse
 	@! grep -rnE '^.{141,}' --include='*.sql' $(SQL) || { echo "lint: lines above are over 140 characters"; exit 1; }
 	$(CHECK_ENV) sqlfluff lint --disable-progress-bar --processes 2 $(SQL)
-	DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml
+	COLUMNS=200 DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml
 
 .PHONY: check-build
 check-build: setup ## all models, tests and unit tests on demo-sized data of its own
@@ -102,7 +103,8 @@ check-build: setup ## all models, tests and unit tests on demo-sized data of its
 
 .PHONY: pytest
 pytest: setup ## Python tests, the examples among them
-	python -m pytest
+	@mkdir -p .cache/tmp
+	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest
 
 .PHONY: test
 test: lint check-build pytest ## everything CI runs
@@ -113,5 +115,5 @@ bench: setup ## cost of a full build against reading and writing the same rows o
 	@python scripts/bench.py $(BENCH_LEADS)
 
 .PHONY: clean
-clean: ## removes what was built; keeps .venv, profiles.yml and the demo's parameters
-	rm -rf target logs .cache dbt_packages package-lock.yml leadlag.duckdb leadlag.duckdb.wal
+clean: ## removes what was built; keeps .venv, profiles.yml and the warehouse leadlag.duckdb
+	rm -rf target logs .cache dbt_packages package-lock.yml

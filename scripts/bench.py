@@ -3,7 +3,7 @@
 usage: python scripts/bench.py LEADS [LEADS ...]
 
 Every step is a process of its own, measured by what the operating system charges it. dbt's own share is the cost of
-the same build on no rows (`--empty`). Files go to .cache/bench, the figures to .cache/bench/result.json.
+the same build on the same tables without rows. Files go to .cache/bench, the figures to .cache/bench/result.json.
 """
 
 import json
@@ -29,6 +29,12 @@ connection.execute(f"attach '{sys.argv[1]}' as raw (read_only)")
 tables = connection.execute(
     "select schema_name, table_name from duckdb_tables() where database_name = 'raw' and schema_name <> 'truth'"
 ).fetchall()
+"""
+WITHOUT_ROWS = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+for schema, table in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
+    connection.execute(f"delete from {schema}.{table}")
 """
 READ = (
     EVERY_RAW_TABLE
@@ -119,7 +125,8 @@ def bench(leads: int) -> Run:
     scratch.unlink()
 
     empty_copy = copy_of(raw, "empty")
-    empty = measure([*BUILD, "--empty"], empty_copy)
+    measure([sys.executable, "-c", WITHOUT_ROWS, str(empty_copy)], raw)
+    empty = measure(BUILD, empty_copy)
     empty_copy.unlink()
     full_copy = copy_of(raw, "full")
     full = measure(BUILD, full_copy)

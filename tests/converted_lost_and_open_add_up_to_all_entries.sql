@@ -13,15 +13,22 @@ with step as (
 entry as (
 
     select
-        conversion_definition,
-        definition_version,
-        scope_region,
-        scope_product_line,
+        conversion.conversion_definition,
+        conversion.definition_version,
+        conversion.scope_region,
+        conversion.scope_product_line,
         count(*) as entered
-    from {{ ref('fct_conversion') }}
-    cross join {{ ref('int_input__clock') }}
-    where coalesce(why_not, '') <> 'recycled_policy' and not is_converted_before_entry and entered_at <= as_of
-    group by conversion_definition, definition_version, scope_region, scope_product_line
+    from {{ ref('fct_conversion') }} as conversion
+    cross join {{ ref('int_input__clock') }} as clock
+    where
+        coalesce(conversion.why_not, '') <> 'recycled_policy'
+        and not conversion.is_converted_before_entry
+        and conversion.entered_at <= clock.as_of
+    group by
+        conversion.conversion_definition,
+        conversion.definition_version,
+        conversion.scope_region,
+        conversion.scope_product_line
 
 ),
 

@@ -169,3 +169,17 @@
 {% macro spark__text_rows(text, separator) -%}
     explode(split(replace({{ text }}, ' ', ''), '{{ separator }}'))
 {%- endmacro %}
+
+
+{#- A text as a sort key: by its bytes, whatever the collation of the database, so that ties fall alike everywhere. -#}
+{% macro byte_order(text) -%}
+    {{ return(adapter.dispatch('byte_order', 'leadlag')(text)) }}
+{%- endmacro %}
+
+{% macro default__byte_order(text) -%}
+    {{ text }}
+{%- endmacro %}
+
+{% macro postgres__byte_order(text) -%}
+    {{ text }} collate "C"
+{%- endmacro %}

@@ -7,6 +7,7 @@ Spark session of this process.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -80,6 +81,10 @@ def _as_number(value: str) -> int | float:
         return float(value)
 
 
+def _as_bool(value: str) -> bool:
+    return value.strip().lower() in ("true", "1", "yes")
+
+
 def _render(value: Any, environment: jinja2.Environment) -> Any:
     """Render the Jinja of a profile value the way dbt does: text stays text unless a filter says otherwise."""
     if isinstance(value, dict):
@@ -88,7 +93,7 @@ def _render(value: Any, environment: jinja2.Environment) -> Any:
         return [_render(entry, environment) for entry in value]
     if not isinstance(value, str) or "{{" not in value:
         return value
-    conversions = {"as_number": _as_number, "as_bool": lambda text: text.strip().lower() in ("true", "1", "yes")}
+    conversions: dict[str, Callable[[str], Any]] = {"as_number": _as_number, "as_bool": _as_bool}
     text = environment.from_string(value).render(env_var=_env_var)
     for name, convert in conversions.items():
         if re.search(rf"\|\s*{name}\s*}}}}\s*$", value):
@@ -118,8 +123,8 @@ def find_target(
         raise WarehouseError(f"{path} is not valid YAML: {error}") from None
     if profile not in content:
         raise WarehouseError(f"{path} has no profile {profile!r}; it has: {', '.join(map(str, content)) or 'none'}")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
-    environment.filters |= {name: str for name in ("as_number", "as_bool", "as_native", "as_text")}
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.filters |= dict.fromkeys(("as_number", "as_bool", "as_native", "as_text"), str)
     entry = content[profile]
     name = target or str(_render(entry.get("target", "default"), environment))
     outputs = entry.get("outputs") or {}
@@ -212,7 +217,8 @@ class DuckDBWarehouse(Warehouse):
     def create(self, schema: str, table: str, columns: pa.Schema) -> None:
         self._connection.execute(f"create schema if not exists {quote(schema)}")
         kind = self._connection.execute(
-            "select table_type from information_schema.tables where table_schema = ? and table_name = ?", [schema, table]
+            "select table_type from information_schema.tables where table_schema = ? and table_name = ?",
+            [schema, table],
         ).fetchone()
         if kind is not None and kind[0] == "VIEW":
             self._connection.execute(f"drop view {quote(schema)}.{quote(table)}")
@@ -221,9 +227,7 @@ class DuckDBWarehouse(Warehouse):
     def append(self, schema: str, table: str, rows: pa.Table) -> None:
         if rows.num_rows:
             self._connection.register("leadlag_rows", rows)
-            self._connection.execute(
-                f"insert into {quote(schema)}.{quote(table)} select * from leadlag_rows"  # noqa: S608
-            )
+            self._connection.execute(f"insert into {quote(schema)}.{quote(table)} select * from leadlag_rows")
             self._connection.unregister("leadlag_rows")
 
     def finish(self) -> None:
@@ -233,15 +237,20 @@ class DuckDBWarehouse(Warehouse):
         self._connection.close()
 
 
+def _driver(module: str, extra: str) -> Any:
+    """A driver that is installed only with an extra of the package."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise WarehouseError(f"target of type {extra} needs the extra: pip install 'leadlag[{extra}]'") from None
+
+
 class PostgresWarehouse(Warehouse):
     """A PostgreSQL database; everything up to `finish` is one transaction."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        try:
-            import psycopg2
-        except ImportError:
-            raise WarehouseError("target of type postgres needs the extra: pip install 'leadlag[postgres]'") from None
+        psycopg2 = _driver("psycopg2", "postgres")
         settings = target.settings
         names = {"host": "host", "port": "port", "user": "user", "dbname": "dbname", "password": "password"}
         values = {name: settings[key] for name, key in names.items() if settings.get(key) not in (None, "")}
@@ -280,7 +289,8 @@ class PostgresWarehouse(Warehouse):
     def create(self, schema: str, table: str, columns: pa.Schema) -> None:
         name = f"{quote(schema)}.{quote(table)}"
         wanted = [
-            (field.name, _SQL_TYPES[field.type].replace("timestamp", "timestamp without time zone")) for field in columns
+            (field.name, _SQL_TYPES[field.type].replace("timestamp", "timestamp without time zone"))
+            for field in columns
         ]
         self.execute(f"create schema if not exists {quote(schema)}")
         if self._columns(schema, table) == wanted:
@@ -319,11 +329,7 @@ class SparkWarehouse(Warehouse):
                 f"target {target.name!r} reaches Spark by method {target.settings.get('method')!r}; this command writes to "
                 "Spark only by method session. Use --output to write parquet files and load those."
             )
-        try:
-            from pyspark.sql import SparkSession
-        except ImportError:
-            raise WarehouseError("target of type spark needs the extra: pip install 'leadlag[spark]'") from None
-        builder = SparkSession.builder.appName("leadlag").enableHiveSupport()
+        builder = _driver("pyspark.sql", "spark").SparkSession.builder.appName("leadlag").enableHiveSupport()
         builder = builder.config("spark.sql.session.timeZone", "UTC")
         for key, value in (target.settings.get("server_side_parameters") or {}).items():
             builder = builder.config(key, value)
@@ -357,7 +363,8 @@ class SparkWarehouse(Warehouse):
         if not rows.num_rows and number:
             return
         fields = [
-            pa.field(f.name, pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(f.type) else f.type) for f in rows.schema
+            pa.field(f.name, pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(f.type) else f.type)
+            for f in rows.schema
         ]
         path = self._staging / schema / table / f"part-{number:05d}.parquet"
         pyarrow.parquet.write_table(rows.cast(pa.schema(fields)), path)

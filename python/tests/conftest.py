@@ -142,15 +142,6 @@ def warehouse(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def check_warehouse() -> Path:
-    """The warehouse that `make check-build` built from demo-sized data. Open it read-only."""
-    path = ROOT / ".cache" / "check" / "leadlag.duckdb"
-    if not path.exists():
-        pytest.skip("no built warehouse: run `make check-build` first, or `make test`")
-    return path
-
-
-@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real data sets whose licences keep them out of this repository."""
     path = Path(os.environ.get("LEADLAG_SHARED_DATA", ROOT.parent / "shared" / "data"))

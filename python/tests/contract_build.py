@@ -3,11 +3,10 @@
 The project is copied to a temporary folder first, so that a test may give it policies of its own.
 """
 
-import copy
 import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -128,8 +127,12 @@ class ContractBuild:
         own = policies is not None
         if own not in self.manifests:
             self.manifests[own] = self.run_dbt(["parse"], **run).manifest
-        # A build marks the ephemeral models of its manifest as done, so each gets a copy.
-        self.run_dbt(arguments, manifest=copy.deepcopy(self.manifests[own]), **run)
+        # An earlier build has marked the ephemeral models that it wrote into others.
+        for node in self.manifests[own].nodes.values():
+            if getattr(node, "extra_ctes_injected", False):
+                node.extra_ctes_injected = False
+                node.extra_ctes = []
+        self.run_dbt(arguments, manifest=self.manifests[own], **run)
         return Warehouse(duckdb_path)
 
 
@@ -161,7 +164,7 @@ class Warehouse:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def truncated(tables: Mapping[str, Sequence[Row]], as_of: datetime) -> dict[str, list[Row]]:
+def truncated(tables: Tables, as_of: datetime) -> dict[str, list[Row]]:
     """The rows that had been recorded by a time."""
     return {
         entity: [row for row in rows if (known := row["recorded_at"] or row["occurred_at"]) is None or known <= as_of]

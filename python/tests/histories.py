@@ -274,7 +274,7 @@ class Story:
     anchor: datetime
     tables: dict[str, list[Row]] = field(default_factory=lambda: {entity: [] for entity in COLUMNS})
     records: list[tuple[str, str, str]] = field(default_factory=list)
-    opportunities: dict[tuple[str, str, str], list[Row]] = field(default_factory=dict)
+    opportunities: dict[tuple[str, str, str], list[dict[str, Any]]] = field(default_factory=dict)
     ids: int = 0
 
     def chance(self, percent: int) -> bool:
@@ -309,7 +309,8 @@ class Story:
 
     def sequence(self) -> int | None:
         """The source's tie-break: mostly absent."""
-        return self.draw(st.sampled_from([None, None, 0, 1, 2]))
+        number: int | None = self.draw(st.sampled_from([None, None, 0, 1, 2]))
+        return number
 
 
 def _edges(policies_: Policies) -> list[int]:
@@ -342,7 +343,8 @@ def _starts(story: Story) -> datetime:
         if story.chance(40):
             return _midnight_after(story.anchor - back - timedelta(days=1), ZoneInfo(story.settings.business_timezone))
         return story.anchor - back
-    return draw(st.sampled_from(ORDINARY_DAYS)) + timedelta(seconds=draw(st.sampled_from(ORDINARY_SECONDS)))
+    day: datetime = draw(st.sampled_from(ORDINARY_DAYS))
+    return day + timedelta(seconds=draw(st.sampled_from(ORDINARY_SECONDS)))
 
 
 def _later(story: Story, moment: datetime, stage: str) -> datetime:
@@ -444,7 +446,7 @@ def _add_link(
 def _tell_status(story: Story, record: tuple[str, str, str], stage: str, moment: datetime) -> bool:
     """Let a record's system tell a stage by a status; False when its statuses cannot say it."""
     draw = story.draw
-    labels = [
+    labels: list[tuple[str, str | None]] = [
         (rule["status_field"], rule["status_raw"])
         for rule in story.policies["status_map"]
         if rule["source_system"] == record[0] and rule["stage"] == stage
@@ -513,8 +515,8 @@ def _tell_opportunity(story: Story, record: tuple[str, str, str], stage: str, mo
         opportunity_source_id=opportunity["source_id"],
         stage_raw=draw(st.sampled_from(["Closed Won", "Parked", "Negotiation"])),
         forecast_category=draw(st.sampled_from([None, "Pipeline", "omitted"])),
-        is_closed=stage == "lost" or (stage == "won" and not story.chance(10)),
-        is_won=stage == "won",
+        is_closed=stage == "lost" or (stage == "won" and not story.chance(10)) or draw(st.sampled_from([False, None])),
+        is_won=stage == "won" or draw(st.sampled_from([False, False, None])),
         probability=probability,
         amount=amount,
         currency_code="EUR",

@@ -303,7 +303,7 @@ class Oracle:
             rows[entity] = []
             seen: set[tuple[Any, ...]] = set()
             there = [row for row in delivered if self.exists(row, as_of)]
-            there.sort(key=lambda row: recorded_at(row) or END_OF_TIME)
+            there.sort(key=self.version_order)
             for row in there:
                 key = self.natural_key(entity, row)
                 if key in seen or not self.is_usable(entity, row):
@@ -321,6 +321,10 @@ class Oracle:
             lambda row: (row["source_system"], row["opportunity_source_id"]) in opportunities,
         )
         return rows, rejected
+
+    def version_order(self, row: Row) -> datetime:
+        """Of several versions of a row the one known first is kept, so that later deliveries never change the past."""
+        return recorded_at(row) or END_OF_TIME
 
     @staticmethod
     def natural_key(entity: str, row: Row) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """Set-up: what a fresh machine gets, and what must never happen to a machine that is in use."""
 
-import hashlib
 import json
 import os
 import re
@@ -57,29 +56,6 @@ def dbt_utils_project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return project
 
 
-def test_surrogate_key_tells_null_from_empty_and_hashes_the_documented_text(
-    dbt_utils_project: Path, run_dbt: RunDbt, warehouse: Path
-) -> None:
-    rows = [("x", 1), ("x", None), ("", None), (None, None)]
-    values = ", ".join(str(row).replace("None", "null") for row in rows)
-    write(
-        dbt_utils_project,
-        {
-            "models/keys.sql": "select a, b, {{ dbt_utils.generate_surrogate_key(['a', 'b']) }} as row_key "
-            f"from (values {values}) as given (a, b)"
-        },
-    )
-    run_dbt(["run"], project_dir=dbt_utils_project, duckdb_path=warehouse)
-
-    def expected(row: tuple[Any, ...]) -> str:
-        texts = ["_dbt_utils_surrogate_key_null_" if part is None else str(part) for part in row]
-        return hashlib.md5("-".join(texts).encode()).hexdigest()
-
-    found = {(a, b): key for a, b, key in select(warehouse, "select a, b, row_key from keys")}
-    assert found == {row: expected(row) for row in rows}
-    assert len(set(found.values())) == len(rows)
-
-
 @pytest.mark.parametrize(
     ("part", "start", "end", "first", "last", "count"),
     [
@@ -112,69 +88,33 @@ def test_date_spine_has_every_step_from_its_start_to_before_its_end(
         assert all(later - earlier == timedelta(days=1) for earlier, later in pairwise(steps))
 
 
-# Each case: a test of dbt_utils on the model below, and how many of its rows are wrong.
-GENERIC_TESTS: dict[str, list[tuple[dict[str, Any], str | None, int]]] = {
-    "unique_combination_of_columns": [
-        ({"combination_of_columns": ["grp", "n"]}, None, 1),
-        ({"combination_of_columns": ["id", "n"]}, None, 0),
-    ],
-    # n is 1, 2, 2, null: what is unknown is not wrong.
-    "expression_is_true": [
-        ({"expression": "n < 2"}, None, 2),
-        ({"expression": "< 2"}, "n", 2),
-        ({"expression": "n <= 2"}, None, 0),
-    ],
-    "accepted_range": [
-        ({"min_value": 1, "max_value": 2}, "n", 0),
-        ({"min_value": 1, "inclusive": False}, "n", 1),
-        ({"max_value": "id - 1"}, "n", 2),
-    ],
-    # grp is a, b, b, null; parents are a and c.
-    "relationships_where": [
-        ({"to": "ref('parent')", "field": "name"}, "grp", 2),
-        ({"to": "ref('parent')", "field": "name", "from_condition": "grp <> 'b'"}, "grp", 0),
-        ({"to": "ref('parent')", "field": "name", "to_condition": "name <> 'a'"}, "grp", 3),
-    ],
-    "equal_rowcount": [
-        ({"compare_model": "ref('parent')"}, None, 1),
-        ({"compare_model": "ref('child')"}, None, 0),
-    ],
-}
+@pytest.mark.parametrize(
+    ("columns", "repeated"),
+    # A combination is what counts, not its parts; nulls are equal to each other here.
+    [("id, n", 0), ("grp, n", 2), ("grp", 3)],
+)
+def test_unique_combination_counts_the_combinations_that_repeat(
+    dbt_utils_project: Path, run_dbt: RunDbt, warehouse: Path, columns: str, repeated: int
+) -> None:
+    test = {"name": "probe_test", "arguments": {"combination_of_columns": columns.split(", ")}}
+    properties = {"models": [{"name": "rows", "data_tests": [{"dbt_utils.unique_combination_of_columns": test}]}]}
+    values = "(1, 'a', 1), (2, 'a', 2), (3, 'b', 2), (4, 'b', 2), (5, null, null), (6, null, null)"
+    write(
+        dbt_utils_project,
+        {
+            "models/rows.sql": f"select * from (values {values}) as given (id, grp, n)",
+            "models/rows.yml": yaml.safe_dump(properties),
+        },
+    )
+    done = run_dbt(["build"], project_dir=dbt_utils_project, duckdb_path=warehouse, may_fail=True)
+    assert done.status["probe_test"] == ("fail" if repeated else "pass")
+    assert done.failures.get("probe_test", 0) == repeated
 
 
 def stand_in_names() -> set[str]:
     """Macros and generic tests that the stand-in defines."""
     text = "".join(path.read_text(encoding="utf-8") for path in STAND_IN.rglob("*.sql"))
     return set(re.findall(r"{%-?\s*(?:macro|test)\s+(\w+)", text))
-
-
-@pytest.mark.parametrize("name", sorted(set(GENERIC_TESTS) & stand_in_names()))
-def test_generic_test_finds_exactly_the_wrong_rows(
-    dbt_utils_project: Path, run_dbt: RunDbt, warehouse: Path, name: str
-) -> None:
-    model_tests: list[Any] = []
-    column_tests: dict[str, list[Any]] = {}
-    wrong_rows = {}
-    for number, (arguments, column, wrong) in enumerate(GENERIC_TESTS[name]):
-        wrong_rows[f"case_{number}"] = wrong
-        test = {f"dbt_utils.{name}": {"name": f"case_{number}", "arguments": arguments}}
-        (column_tests.setdefault(column, []) if column else model_tests).append(test)
-    columns = [{"name": column, "data_tests": tests} for column, tests in column_tests.items()]
-    properties = {"models": [{"name": "child", "data_tests": model_tests, "columns": columns}]}
-    write(
-        dbt_utils_project,
-        {
-            "models/child.sql": "select * from (values (1, 'a', 1), (2, 'b', 2), (3, 'b', 2), (4, null, null)) "
-            "as rows_ (id, grp, n)",
-            "models/parent.sql": "select * from (values ('a'), ('c')) as rows_ (name)",
-            "models/child.yml": yaml.safe_dump(properties),
-        },
-    )
-    done = run_dbt(["build"], project_dir=dbt_utils_project, duckdb_path=warehouse, may_fail=True)
-    assert {case: done.failures.get(case, 0) for case in wrong_rows} == wrong_rows
-    assert {case: done.status[case] for case in wrong_rows} == {
-        case: "fail" if wrong else "pass" for case, wrong in wrong_rows.items()
-    }
 
 
 def test_stand_in_holds_what_the_project_uses_and_no_more() -> None:
@@ -214,7 +154,7 @@ def test_packages_of_a_consumer_are_installed_without_the_hub(tmp_path: Path, ru
         {
             "dbt_project.yml": "name: library\nversion: 1.0.0\nprofile: leadlag\n",
             "packages.yml": 'packages:\n  - package: dbt-labs/dbt_utils\n    version: [">=1.3.0", "<2.0.0"]\n',
-            "models/answer.sql": "select {{ dbt_utils.generate_surrogate_key(['1']) }} as row_key",
+            "models/answer.sql": "{{ dbt_utils.date_spine('day', \"date '2020-02-29'\", \"date '2020-03-01'\") }}",
         },
     )
     consumer = write(
@@ -222,7 +162,7 @@ def test_packages_of_a_consumer_are_installed_without_the_hub(tmp_path: Path, ru
         {
             "dbt_project.yml": "name: consumer\nversion: 1.0.0\nprofile: leadlag\n",
             "packages.yml": "packages:\n  - local: ../library\n",
-            "models/use.sql": "select row_key from {{ ref('library', 'answer') }}",
+            "models/use.sql": "select cast(date_day as date) as found from {{ ref('library', 'answer') }}",
             "dbt_packages/left_over/file": "",
         },
     )
@@ -232,7 +172,7 @@ def test_packages_of_a_consumer_are_installed_without_the_hub(tmp_path: Path, ru
     assert sorted(path.name for path in (consumer / "dbt_packages").iterdir()) == ["dbt_utils", "library"]
     assert (consumer / "dbt_packages" / "library").resolve() == library
     run_dbt(["run"], project_dir=consumer, duckdb_path=warehouse)
-    assert select(warehouse, "select row_key from use") == [(hashlib.md5(b"1").hexdigest(),)]
+    assert select(warehouse, "select found from use") == [(date(2020, 2, 29),)]
 
     # Emptying the folder must remove the link to a local package, not the package.
     assert run([*script, "--dbt-utils", str(STAND_IN)], ROOT).returncode == 0

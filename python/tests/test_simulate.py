@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-
-from leadlag.simulate import SCHEMAS, SimulationError, generate, make_settings, settings
+from leadlag.simulate import SCHEMAS, generate, make_settings
 
 POLICY = Path(__file__).resolve().parents[2] / "seeds" / "policy"
 SECOND = dt.timedelta(seconds=1)
@@ -112,7 +110,9 @@ def records_and_links(tables: dict[str, pa.Table]) -> tuple[dict[Any, dt.datetim
 
 
 def status_events(tables: dict[str, pa.Table]) -> list[tuple[Any, str, str, dt.datetime]]:
-    stages = {(r["source_system"], r["status_field"], r["status_raw"].lower()): r["stage"] for r in policy("status_map")}
+    stages = {
+        (r["source_system"], r["status_field"], r["status_raw"].lower()): r["stage"] for r in policy("status_map")
+    }
     events = []
     changes = defaultdict(list)
     for change in rows(tables, "salesforce.lead_history"):
@@ -120,7 +120,9 @@ def status_events(tables: dict[str, pa.Table]) -> list[tuple[Any, str, str, dt.d
     for lead in rows(tables, "salesforce.lead"):
         history = sorted(changes.get(lead["id"], []), key=lambda change: change["created_date"])
         initial = history[0]["old_value"] if history else lead["status"]
-        for status, moment in [(initial, lead["created_date"])] + [(c["new_value"], c["created_date"]) for c in history]:
+        for status, moment in [(initial, lead["created_date"])] + [
+            (c["new_value"], c["created_date"]) for c in history
+        ]:
             stage = stages[("salesforce", "status", status.strip().lower())]
             events.append((("salesforce", "lead", lead["id"]), "salesforce", stage, moment))
     for change in rows(tables, "hubspot.contact_property_history"):
@@ -245,7 +247,9 @@ def compare_with_truth(tables: dict[str, pa.Table]) -> tuple[int, Counter[str]]:
     found, verdicts = journeys_by_rules(tables)
     _, people = records_and_links(tables)
     spoiled = {d["person_id"] for d in rows(tables, "truth.defect")}
-    person_of = {(r["source_system"], r["record_type"], r["source_id"]): r["person_id"] for r in rows(tables, "truth.record")}
+    person_of = {
+        (r["source_system"], r["record_type"], r["source_id"]): r["person_id"] for r in rows(tables, "truth.record")
+    }
     by_person: dict[int, list[dict[str, Any]]] = {}
     components = defaultdict(set)
     for record, person in person_of.items():
@@ -300,9 +304,11 @@ def clean_rows(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     keep("salesforce.lead_history", lambda r: r["lead_id"] in leads and ("status", r["new_value"]) in known)
     keep(
         "hubspot.contact_property_history",
-        lambda r: r["contact_id"] in contacts
-        and (r["name"], r["value"]) in known
-        and r["timestamp"] is not None
-        and r["timestamp"] < r["_fivetran_synced"] + dt.timedelta(days=1),
+        lambda r: (
+            r["contact_id"] in contacts
+            and (r["name"], r["value"]) in known
+            and r["timestamp"] is not None
+            and r["timestamp"] < r["_fivetran_synced"] + dt.timedelta(days=1)
+        ),
     )
     return result

@@ -41,7 +41,10 @@ select
         when at_once.occurred_at = visitor.first_at and visitor.person_count = 1 then cast('1900-01-01' as timestamp)
         else at_once.occurred_at
     end as valid_from,
-    lead(at_once.occurred_at) over (partition by at_once.visitor_id order by at_once.occurred_at) as valid_to,
+    coalesce(
+        lead(at_once.occurred_at) over (partition by at_once.visitor_id order by at_once.occurred_at),
+        cast('9999-12-31' as timestamp)
+    ) as valid_to,
     visitor.person_count > 1 as is_shared_device
 from at_once
 inner join visitor on at_once.visitor_id = visitor.visitor_id

@@ -58,7 +58,12 @@ select
     {%- for stage in stages[:-1] %}
     milestone.{{ stage }}_first_at,
     {%- endfor %}
-    lag(milestone.ended_at) over (partition by milestone.person_key order by milestone.journey_number) as previous_ended_at
+    -- Never null, so that joins over the range stay hash joins on the person.
+    coalesce(
+        lag(milestone.ended_at) over (partition by milestone.person_key order by milestone.journey_number),
+        cast('1900-01-01' as timestamp)
+    ) as owns_after,
+    coalesce(milestone.ended_at, cast('9999-12-31' as timestamp)) as owns_until
 from milestone
 left join {{ ref('stage') }} as outcome
     on milestone.last_stage_order = outcome.stage_order and outcome.stage_order >= 6

@@ -1,9 +1,12 @@
 {%- set definition = ['conversion_definition', 'definition_version', 'scope_region', 'scope_product_line'] -%}
-{%- set cohort = definition + ['cohort_month'] -%}
+{%- set cohort = (definition + ['cohort_month']) | join(', ') -%}
 
 with cohort_count as (
 
-    select * from {{ ref('int_conversion__cohort_count') }}
+    select
+        cohort_count.*,
+        max(completed_periods) over (partition by {{ cohort }}) as cohort_periods
+    from {{ ref('int_conversion__cohort_count') }} as cohort_count
 
 ),
 
@@ -16,47 +19,31 @@ period as (
 ),
 
 -- A cohort too young for its first period is shown with it, without a rate.
-age as (
+aged as (
 
     select
-        cohort.{{ cohort | join(', cohort.') }},
-        period.period_number
-    from (
-        select
-            {{ cohort | join(', ') }},
-            max(completed_periods) as completed_periods
-        from cohort_count
-        group by {{ cohort | join(', ') }}
-    ) as cohort
-    inner join period on greatest(cohort.completed_periods, 1) >= period.period_number
+        cohort_count.*,
+        period.period_number,
+        cohort_count.completed_periods >= period.period_number as is_mature,
+        cohort_count.periods_to_convert <= period.period_number as is_converted
+    from cohort_count
+    inner join period on greatest(cohort_count.cohort_periods, 1) >= period.period_number
 
 ),
 
 counted as (
 
     select
-        age.{{ cohort | join(', age.') }},
-        age.period_number,
-        cohort_count.conversion_name,
-        cohort_count.minimum_volume,
-        cohort_count.is_over,
+        {{ cohort }},
+        conversion_name,
+        minimum_volume,
+        is_over,
+        period_number,
         cast(sum(entries) as bigint) as entered,
-        cast(sum(case when completed_periods >= period_number then entries else 0 end) as bigint) as mature_entered,
-        cast(sum(
-            case when completed_periods >= period_number and periods_to_convert <= period_number then entries else 0 end
-        ) as bigint) as converted
-    from age
-    inner join cohort_count
-        on
-        {%- for column in cohort %}
-            {{ 'and ' if not loop.first }}age.{{ column }} = cohort_count.{{ column }}
-        {%- endfor %}
-    group by
-        age.{{ cohort | join(', age.') }},
-        age.period_number,
-        cohort_count.conversion_name,
-        cohort_count.minimum_volume,
-        cohort_count.is_over
+        cast(sum(case when is_mature then entries else 0 end) as bigint) as mature_entered,
+        cast(sum(case when is_mature and is_converted then entries else 0 end) as bigint) as converted
+    from aged
+    group by {{ cohort }}, conversion_name, minimum_volume, is_over, period_number
 
 ),
 
@@ -64,7 +51,7 @@ rated as (
 
     select
         counted.*,
-        cast({{ dbt.dateadd('month', -1, 'cohort_month') }} as date) as prior_month,
+        cast({{ dbt.dateadd('month', -1, 'cohort_month') }} as date) as previous_month,
         is_over and mature_entered = entered as is_complete,
         {{ leadlag.share('converted', 'mature_entered') }} as rate,
         {{ leadlag.wilson_low('converted', 'mature_entered') }} as rate_low,
@@ -89,17 +76,17 @@ select
     rated.rate_high,
     rated.is_complete,
     rated.mature_entered >= rated.minimum_volume as is_reliable,
-    prior.rate as prior_rate,
-    rated.rate - prior.rate as rate_change,
-    {{ leadlag.difference_low('rated.rate', 'rated.rate_low', 'prior.rate', 'prior.rate_high') }} as rate_change_low,
-    {{ leadlag.difference_high('rated.rate', 'rated.rate_high', 'prior.rate', 'prior.rate_low') }} as rate_change_high
+    previous.rate as prior_rate,
+    rated.rate - previous.rate as rate_change,
+    {{ leadlag.difference_low('rated.rate', 'rated.rate_low', 'previous.rate', 'previous.rate_high') }} as rate_change_low,
+    {{ leadlag.difference_high('rated.rate', 'rated.rate_high', 'previous.rate', 'previous.rate_low') }} as rate_change_high
 from rated
-left join rated as prior
+left join rated as previous
     on
-    {%- for column in definition %}
-        rated.{{ column }} = prior.{{ column }} and
-    {%- endfor %}
-        rated.prior_month = prior.cohort_month
-        and rated.period_number = prior.period_number
+        {%- for column in definition %}
+        rated.{{ column }} = previous.{{ column }} and
+        {%- endfor %}
+        rated.previous_month = previous.cohort_month
+        and rated.period_number = previous.period_number
         and rated.is_complete
-        and prior.is_complete
+        and previous.is_complete

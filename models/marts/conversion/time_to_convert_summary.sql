@@ -42,7 +42,7 @@ judged as (
         definition.window_days,
         definition.minimum_volume,
         -- A conversion on day d may take a part of the next day where time is exact.
-        case when definition.time_basis = 'calendar_days' then days_since_entry else days_since_entry + 1 end as window_needed
+        curve.days_since_entry + case when definition.time_basis = 'calendar_days' then 0 else 1 end as window_needed
     from curve
     inner join {{ ref('conversion_definition') }} as definition
         on

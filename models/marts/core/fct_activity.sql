@@ -44,8 +44,8 @@ left join {{ ref('int_identity__lead_record_person') }} as person
 left join {{ ref('int_lifecycle__journey') }} as journey
     on
         person.person_key = journey.person_key
-        and (activity.occurred_at > journey.previous_ended_at or journey.previous_ended_at is null)
-        and (activity.occurred_at <= journey.ended_at or journey.ended_at is null)
+        and activity.occurred_at > journey.owns_after
+        and activity.occurred_at <= journey.owns_until
 left join {{ ref('int_input__opportunity') }} as opportunity
     on activity.source_system = opportunity.source_system and activity.opportunity_source_id = opportunity.source_id
 left join {{ ref('int_engagement__rep') }} as rep

@@ -59,7 +59,7 @@ rate as (
         currency_code,
         rate_to_base,
         valid_from,
-        lead(valid_from) over (partition by currency_code order by valid_from) as valid_to
+        coalesce(lead(valid_from) over (partition by currency_code order by valid_from), cast('9999-12-31' as date)) as valid_to
     from {{ ref('currency_rate') }}
 
 )
@@ -98,15 +98,15 @@ left join {{ ref('int_identity__lead_record_person') }} as person
 left join {{ ref('int_lifecycle__journey') }} as journey
     on
         person.person_key = journey.person_key
-        and (stated.occurred_at > journey.previous_ended_at or journey.previous_ended_at is null)
-        and (stated.occurred_at <= journey.ended_at or journey.ended_at is null)
+        and stated.occurred_at > journey.owns_after
+        and stated.occurred_at <= journey.owns_until
 left join {{ ref('int_input__opportunity') }} as mirrored
     on stated.mirrored_source_system = mirrored.source_system and stated.mirrored_source_id = mirrored.source_id
 left join rate
     on
         stated.latest_currency_code = rate.currency_code
         and cast(stated.occurred_at as date) >= rate.valid_from
-        and (cast(stated.occurred_at as date) < rate.valid_to or rate.valid_to is null)
+        and cast(stated.occurred_at as date) < rate.valid_to
 left join {{ ref('int_engagement__account') }} as account
     on stated.source_system = account.source_system and stated.account_source_id = account.source_id
 left join {{ ref('int_engagement__rep') }} as rep

@@ -54,5 +54,5 @@ from {{ ref('int_lifecycle__evidence_event') }} as evidence
 left join {{ ref('int_lifecycle__journey') }} as journey
     on
         evidence.person_key = journey.person_key
-        and (evidence.occurred_at > journey.previous_ended_at or journey.previous_ended_at is null)
-        and (evidence.occurred_at <= journey.ended_at or journey.ended_at is null)
+        and evidence.occurred_at > journey.owns_after
+        and evidence.occurred_at <= journey.owns_until

@@ -27,7 +27,7 @@ linked as (
         on
             touchpoint.visitor_id = by_visitor.visitor_id
             and touchpoint.occurred_at >= by_visitor.valid_from
-            and (touchpoint.occurred_at < by_visitor.valid_to or by_visitor.valid_to is null)
+            and touchpoint.occurred_at < by_visitor.valid_to
 
 )
 
@@ -60,8 +60,8 @@ from linked
 left join {{ ref('int_lifecycle__journey') }} as journey
     on
         linked.person_key = journey.person_key
-        and (linked.occurred_at > journey.previous_ended_at or journey.previous_ended_at is null)
-        and (linked.occurred_at <= journey.ended_at or journey.ended_at is null)
+        and linked.occurred_at > journey.owns_after
+        and linked.occurred_at <= journey.owns_until
 left join {{ ref('int_engagement__channel') }} as channel
     on {{ leadlag.key(['linked.touchpoint_type', 'linked.utm_source', 'linked.utm_medium', 'linked.referrer_domain', 'linked.click_id_type']) }} = channel.channel_key
 left join {{ ref('int_input__campaign') }} as campaign

@@ -25,7 +25,15 @@ from leadlag.simulate.plan import DefectLog
 from leadlag.simulate.salesforce import Tables
 from leadlag.simulate.settings import Settings
 from leadlag.simulate.tables import build
-from leadlag.simulate.world import AD_ACCOUNTS, CURRENCIES, MARKETING_SOURCES, PAID_SEARCH, PRODUCTS, REGION_WEIGHT, World
+from leadlag.simulate.world import (
+    AD_ACCOUNTS,
+    CURRENCIES,
+    MARKETING_SOURCES,
+    PAID_SEARCH,
+    PRODUCTS,
+    REGION_WEIGHT,
+    World,
+)
 
 # Cost of a click and clicks per inquiry by source, so that spend is in proportion to the demand it brings.
 _CLICK_COST = {"google_ads": 4.2, "linkedin_ads": 8.5, "meta_ads": 1.9}
@@ -33,10 +41,10 @@ _CLICKS_PER_LEAD = {"google_ads": 18.0, "linkedin_ads": 14.0, "meta_ads": 40.0}
 
 
 def spend_key(world: World, campaign: Ints, day: Ints) -> pa.Array:
-    """`platform|campaign_id|date`: what names a row of spend_daily."""
+    """`platform:campaign_id:date`: what names a row of spend_daily."""
     platform = pick([ad.platform for ad in world.ads], campaign)
     identifier = pick([str(ad.identifier) for ad in world.ads], campaign)
-    return join(platform, "|", identifier, "|", dates(day * DAY).cast(pa.string()))
+    return join(platform, identifier, dates(day * DAY).cast(pa.string()), separator=":")
 
 
 def render(settings: Settings, world: World, log: DefectLog) -> Tables:
@@ -64,7 +72,9 @@ def render(settings: Settings, world: World, log: DefectLog) -> Tables:
             MARKETING_SOURCES[ad.source].weight
             * REGION_WEIGHT[ad.region]
             * PRODUCTS[ad.product].weight
-            / sum(1 for other in ads if (other.source, other.region, other.product) == (ad.source, ad.region, ad.product))
+            / sum(
+                1 for other in ads if (other.source, other.region, other.product) == (ad.source, ad.region, ad.product)
+            )
             for ad in ads
         ]
     )
@@ -73,7 +83,9 @@ def render(settings: Settings, world: World, log: DefectLog) -> Tables:
     clicks = rng.poisson(leads * per_lead + 0.8)
     price = np.array([_CLICK_COST[ad.platform] for ad in ads])[:, None] * rng.lognormal(0.0, 0.18, clicks.shape)
     cost = np.round(clicks * price, 2)
-    impressions = rng.poisson(clicks * np.where(np.array([ad.source for ad in ads]) == PAID_SEARCH, 28.0, 140.0)[:, None] + 9)
+    impressions = rng.poisson(
+        clicks * np.where(np.array([ad.source for ad in ads]) == PAID_SEARCH, 28.0, 140.0)[:, None] + 9
+    )
 
     row, day = np.divmod(np.arange(clicks.size, dtype=np.int64), settings.days)
     day = day + settings.start
@@ -89,7 +101,12 @@ def render(settings: Settings, world: World, log: DefectLog) -> Tables:
     kept = np.flatnonzero(recorded <= settings.until)
     hit = kept[corrected[kept]]
     log.add(
-        "negative_amount", "ads.spend_daily", spend_key(world, row[hit], day[hit]), "negative_amount", None, recorded[hit]
+        "negative_amount",
+        "ads.spend_daily",
+        spend_key(world, row[hit], day[hit]),
+        "negative_amount",
+        None,
+        recorded[hit],
     )
     at = row[kept]
     spend = {

@@ -78,7 +78,7 @@ def office_time(zone: Ints, utc: Ints, jitter: Floats) -> Ints:
     day = day + np.where(weekday >= 5, 7 - weekday, 0)
     opening = day * DAY + _OPEN + (jitter * 2 * HOUR).astype(np.int64)
     inside = (local // DAY == day) & (clock >= _OPEN)
-    return np.where(inside, utc, opening - offset)
+    return np.asarray(np.where(inside, utc, opening - offset), dtype=np.int64)
 
 
 def working_day(zone: Ints, utc: Ints, begin: Ints, end: Ints) -> Ints:
@@ -91,7 +91,7 @@ def working_day(zone: Ints, utc: Ints, begin: Ints, end: Ints) -> Ints:
     weekday = (day + 3) % 7
     day = day - np.maximum(weekday - 4, 0)
     squeezed = day * DAY + _OPEN + clock * (_CLOSE - _OPEN) // DAY - offset
-    return np.clip(squeezed, begin, end)
+    return np.asarray(np.clip(squeezed, begin, end), dtype=np.int64)
 
 
 # Demand by month: budgets open in spring and autumn, August and late December are quiet.
@@ -125,4 +125,4 @@ def arrivals(rng: np.random.Generator, zone: Ints, first_day: int, days: int, gr
     utc = local - utc_offset(zone, local)
     first, last = first_day * DAY, (first_day + days) * DAY
     # Local midnight of the first or last day may lie outside the period in UTC.
-    return np.clip(utc, first + MINUTE, last - MINUTE) // 1000 * 1000
+    return np.asarray(np.clip(utc, first + MINUTE, last - MINUTE) // 1000 * 1000, dtype=np.int64)

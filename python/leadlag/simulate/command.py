@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     place = parser.add_argument_group("where to write")
     place.add_argument("--target", metavar="NAME", help="target of the dbt profile (default: the profile's)")
-    place.add_argument("--profiles-dir", metavar="DIR", help="folder of profiles.yml (default DBT_PROFILES_DIR, else .)")
+    place.add_argument(
+        "--profiles-dir", metavar="DIR", help="folder of profiles.yml (default DBT_PROFILES_DIR, else .)"
+    )
     place.add_argument("--profile", default=PROFILE, metavar="NAME", help="default %(default)s")
     place.add_argument("--schema-prefix", default="", metavar="TEXT", help="put before each schema name")
     place.add_argument("--output", type=Path, metavar="DIR", help="write parquet files there instead of to the target")
@@ -64,9 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out `leadlag simulate`; returns the exit code."""
     try:
-        settings = make_settings(
-            arguments.leads, arguments.seed, arguments.until, arguments.start, arguments.defects
-        )
+        settings = make_settings(arguments.leads, arguments.seed, arguments.until, arguments.start, arguments.defects)
     except SimulationError as error:
         print(f"leadlag simulate: {error}", file=sys.stderr)
         return USAGE

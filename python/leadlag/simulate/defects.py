@@ -17,12 +17,12 @@ from leadlag.simulate.arrays import (
     HOUR,
     SECOND,
     Bools,
+    Floats,
     Ints,
     constant,
     dates,
     flags,
     integers,
-    join,
     numbers,
     pick,
     salesforce_id,
@@ -30,10 +30,10 @@ from leadlag.simulate.arrays import (
     times,
     uniform_hash,
 )
-from leadlag.simulate.hubspot import CONTACT_SLOTS, PROPERTIES, VALUES, History, contact_number
-from leadlag.simulate.journeys import LEAD_SLOTS, OPPORTUNITY_SLOTS
+from leadlag.simulate.hubspot import CONTACT_SLOTS, PROPERTIES, VALUES, History, contact_number, history_key
+from leadlag.simulate.journeys import CORRECTION_SLOT, DELETED_DEAL_SLOT, LEAD_SLOTS, OPPORTUNITY_SLOTS
 from leadlag.simulate.plan import Chunk
-from leadlag.simulate.salesforce import LEAD_STATUSES, Leads, Statuses, Tables, lead_id
+from leadlag.simulate.salesforce import LEAD_STATUSES, Leads, Statuses, Tables, lead_id, rep_id
 from leadlag.simulate.settings import TEXT_LIMIT
 from leadlag.simulate.tables import SCHEMAS, build
 from leadlag.simulate.web import Rendered
@@ -86,7 +86,9 @@ def spoil_text_times(chunk: Chunk, name: str, rendered: Rendered, key_column: st
     moment = pc.if_else(pa.array(future), _FUTURE, moment)
     moment = pc.if_else(pa.array(empty), None, moment)
     table = table.set_column(table.schema.get_field_index(time_column), time_column, moment)
-    table = table.set_column(table.schema.get_field_index(key_column), key_column, pc.if_else(pa.array(keyless), None, key))
+    table = table.set_column(
+        table.schema.get_field_index(key_column), key_column, pc.if_else(pa.array(keyless), None, key)
+    )
     table = table.cast(SCHEMAS[name])
     copies = table.filter(pa.array(twice))
     loaded = times(synced(rendered.recorded[twice] + DAY))
@@ -150,7 +152,7 @@ def spoil_lead_history(chunk: Chunk, table: Any, leads: Leads, statuses: Statuse
                     "new_value": new,
                     "data_type": constant("EnumOrPicklist", count, pa.string()),
                     "created_date": times(moment),
-                    "created_by_id": salesforce_id("005", chunk.people.sdr[leads.person[statuses.lead[at]]] + 1_000),
+                    "created_by_id": rep_id(chunk.people.sdr[leads.person[statuses.lead[at]]]),
                     "is_deleted": constant(False, count, pa.bool_()),
                     "_fivetran_synced": times(synced(moment + (DAY if repeats else 0))),
                 },
@@ -169,7 +171,7 @@ _PROPERTY_CLASSES = (
 
 
 def spoil_property_history(chunk: Chunk, table: Any, history: History) -> Any:
-    """Rows added to contact_property_history; source_id in truth.defect is `contact_id|name|timestamp`."""
+    """Rows added to contact_property_history; `history_key` names them in truth.defect."""
     rows = np.flatnonzero((history.name == 1) & (history.slot == 0))
     keys = (chunk.people.number[history.person[rows]] * CONTACT_SLOTS) * 64 + history.value[rows]
     taken = np.zeros(len(rows), dtype=np.bool_)
@@ -188,7 +190,6 @@ def spoil_property_history(chunk: Chunk, table: Any, history: History) -> Any:
         person = chunk.people.number[history.person[at]]
         contact = contact_number(person)
         moment = recorded + (400 * DAY if defect == "future_timestamp" else 0)
-        stamp = times(moment, np.full(count, expected != "missing_timestamp"))
         value = pick(VALUES, history.value[at])
         if defect == "text_too_long":
             value = constant(_LONG, count, pa.string())
@@ -199,13 +200,8 @@ def spoil_property_history(chunk: Chunk, table: Any, history: History) -> Any:
         if defect == "orphan_reference":
             contact = contact + 5_000_000_000_000
         with_key = np.full(count, defect != "missing_key")
-        identifier = join(
-            pc.if_else(pa.array(with_key), pc.cast(pa.array(contact), pa.string()), ""),
-            "|",
-            pick(PROPERTIES, history.name[at]),
-            "|",
-            pc.fill_null(pc.strftime(stamp.cast(pa.timestamp("ms")).cast(pa.timestamp("s"), safe=False), "%Y-%m-%dT%H:%M:%S"), ""),
-        )
+        dated = np.full(count, expected != "missing_timestamp")
+        identifier = history_key(contact, history.name[at], moment, dated) if with_key.all() else None
         parts.append(
             build(
                 "hubspot.contact_property_history",
@@ -214,7 +210,7 @@ def spoil_property_history(chunk: Chunk, table: Any, history: History) -> Any:
                     "contact_id": integers(contact, with_key),
                     "name": pick(PROPERTIES, history.name[at]),
                     "value": value,
-                    "timestamp": stamp,
+                    "timestamp": times(moment, dated),
                     "source": constant("CRM_UI", count, pa.string()),
                     "_fivetran_synced": times(synced(recorded + (DAY if repeats else 0))),
                 },
@@ -225,91 +221,78 @@ def spoil_property_history(chunk: Chunk, table: Any, history: History) -> Any:
     return pa.concat_tables(parts)
 
 
-def add_corrections(chunk: Chunk, tables: Tables) -> None:
-    """Opportunities below zero that somebody booked to correct another one; nobody's journey depends on them."""
+def add_junk_deals(chunk: Chunk, tables: Tables) -> None:
+    """Opportunities that are not business: bookings below zero that correct another one, and deleted entries.
+
+    They have no contact role, so nobody's journey depends on them.
+    """
     deals = chunk.deals
     keys = chunk.people.number[deals.person] * OPPORTUNITY_SLOTS + deals.slot
-    chosen = _hit(chunk, keys, 560, 0.004, len(keys)) & deals.crm & chunk.settings.plants("negative_amount")
-    created = deals.created + 2 * HOUR
-    rows = np.flatnonzero(chosen & chunk.known(created))
+    for defect, expected, slot, rate in (
+        ("negative_amount", "negative_amount", CORRECTION_SLOT, 0.004),
+        ("deleted_record", "deleted_in_source", DELETED_DEAL_SLOT, 0.002),
+    ):
+        chosen = _hit(chunk, keys, 560 + slot, rate, len(keys)) & deals.crm & chunk.settings.plants(defect)
+        _, first = np.unique(deals.person[chosen], return_index=True)
+        rows = np.flatnonzero(chosen)[first]
+        rows = rows[chunk.known(deals.created[rows] + 2 * HOUR)]
+        moment = deals.created[rows] + 2 * HOUR
+        number = chunk.people.number[deals.person[rows]] * OPPORTUNITY_SLOTS + slot
+        amount = np.asarray(1_000.0 + (number % 97) * 50.0, dtype=np.float64)
+        identifier, history = _junk_deal(
+            chunk, tables, rows, number, moment, -amount if slot == CORRECTION_SLOT else amount
+        )
+        chunk.log.add(defect, "salesforce.opportunity", identifier, expected, None, moment)
+        if slot == CORRECTION_SLOT:
+            chunk.log.add(defect, "salesforce.opportunity_history", history, expected, None, moment)
+
+
+def _junk_deal(chunk: Chunk, tables: Tables, rows: Ints, number: Ints, moment: Ints, amount: Floats) -> tuple[Any, Any]:
+    """Add opportunities and, unless they were deleted, their first history row; returns the ids of both."""
     count = len(rows)
-    number = (keys[rows] // OPPORTUNITY_SLOTS) * OPPORTUNITY_SLOTS + 7
-    _, first = np.unique(number, return_index=True)
-    rows, number, count = rows[first], number[first], len(first)
-    moment = created[rows]
+    deleted = bool(count) and bool((number % OPPORTUNITY_SLOTS == DELETED_DEAL_SLOT).all())
     identifier = salesforce_id("006", number)
-    history = salesforce_id("008", number * 128)
-    amount = -(1_000.0 + (number % 97) * 50.0)
-    person = deals.person[rows]
-    tables["salesforce.opportunity"] = pa.concat_tables(
-        [
-            tables["salesforce.opportunity"],
-            build(
-                "salesforce.opportunity",
-                count,
-                {
-                    "id": identifier,
-                    "owner_id": salesforce_id("005", chunk.people.ae[person] + 1_000),
-                    "name": constant("Correction", count, pa.string()),
-                    "type": constant("Existing Business", count, pa.string()),
-                    "amount": numbers(amount),
-                    "currency_iso_code": constant("EUR", count, pa.string()),
-                    "probability": constant(20.0, count, pa.float64()),
-                    "stage_name": constant("Qualification", count, pa.string()),
-                    "forecast_category": constant("Pipeline", count, pa.string()),
-                    "close_date": dates(moment + 30 * DAY),
-                    "is_closed": constant(False, count, pa.bool_()),
-                    "is_won": constant(False, count, pa.bool_()),
-                    "is_deleted": constant(False, count, pa.bool_()),
-                    "created_date": times(moment),
-                    "last_modified_date": times(moment),
-                    "system_modstamp": times(moment),
-                    "_fivetran_synced": times(synced(moment)),
-                },
-            ),
-        ]
-    )
-    tables["salesforce.opportunity_history"] = pa.concat_tables(
-        [
-            tables["salesforce.opportunity_history"],
-            build(
-                "salesforce.opportunity_history",
-                count,
-                {
-                    "id": history,
-                    "opportunity_id": identifier,
-                    "stage_name": constant("Qualification", count, pa.string()),
-                    "amount": numbers(amount),
-                    "probability": constant(20.0, count, pa.float64()),
-                    "forecast_category": constant("Pipeline", count, pa.string()),
-                    "close_date": dates(moment + 30 * DAY),
-                    "currency_iso_code": constant("EUR", count, pa.string()),
-                    "created_date": times(moment),
-                    "is_deleted": constant(False, count, pa.bool_()),
-                    "system_modstamp": times(moment),
-                    "_fivetran_synced": times(synced(moment)),
-                },
-            ),
-        ]
-    )
-    chunk.log.add("negative_amount", "salesforce.opportunity", identifier, "negative_amount", None, moment)
-    chunk.log.add("negative_amount", "salesforce.opportunity_history", history, "negative_amount", None, moment)
+    history = salesforce_id("008", number * 256)
+    shared = {
+        "amount": numbers(amount),
+        "currency_iso_code": constant("EUR", count, pa.string()),
+        "probability": constant(20.0, count, pa.float64()),
+        "stage_name": constant("Qualification", count, pa.string()),
+        "forecast_category": constant("Pipeline", count, pa.string()),
+        "close_date": dates(moment + 30 * DAY),
+        "is_deleted": constant(deleted, count, pa.bool_()),
+        "created_date": times(moment),
+        "system_modstamp": times(moment),
+        "_fivetran_synced": times(synced(moment)),
+    }
+    deal = shared | {
+        "id": identifier,
+        "owner_id": rep_id(chunk.people.ae[chunk.deals.person[rows]]),
+        "name": constant("Test, please ignore" if deleted else "Correction", count, pa.string()),
+        "type": constant("Existing Business", count, pa.string()),
+        "is_closed": constant(False, count, pa.bool_()),
+        "is_won": constant(False, count, pa.bool_()),
+        "last_modified_date": times(moment),
+    }
+    _add(tables, "salesforce.opportunity", count, deal)
+    if not deleted:
+        _add(tables, "salesforce.opportunity_history", count, shared | {"id": history, "opportunity_id": identifier})
+    return identifier, history
+
+
+def _add(tables: Tables, name: str, count: int, columns: dict[str, Any]) -> None:
+    tables[name] = pa.concat_tables([tables[name], build(name, count, columns)])
 
 
 def delete_tasks(chunk: Chunk, tables: Tables) -> None:
-    """Mark a few tasks as deleted in the source."""
+    """Mark a few tasks as deleted in the source: they must not count as activities."""
     table = tables["salesforce.task"]
     identifiers = table.column("id").combine_chunks()
-    recorded = table.column("created_date").combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False) // 1_000
-    chosen = uniform_hash(recorded.astype(np.int64), 571) < 0.002
-    chosen &= chunk.settings.plants("deleted_record")
-    table = table.set_column(table.schema.get_field_index("is_deleted"), "is_deleted", flags(chosen))
-    tables["salesforce.task"] = table
-    chunk.log.add(
-        "deleted_record",
-        "salesforce.task",
-        identifiers.filter(pa.array(chosen)),
-        "deleted_in_source",
-        None,
-        recorded.astype(np.int64)[chosen],
+    created = table.column("created_date").combine_chunks().cast(pa.int64()).to_numpy(zero_copy_only=False)
+    recorded = np.asarray(created // 1_000, dtype=np.int64)
+    chosen = (uniform_hash(recorded, 571) < 0.002) & chunk.settings.plants("deleted_record")
+    tables["salesforce.task"] = table.set_column(
+        table.schema.get_field_index("is_deleted"), "is_deleted", flags(chosen)
     )
+    listed = identifiers.filter(pa.array(chosen))
+    chunk.log.add("deleted_record", "salesforce.task", listed, "none", None, recorded[chosen])

@@ -31,7 +31,6 @@ from leadlag.simulate.arrays import (
     uuid,
 )
 from leadlag.simulate.journeys import LEAD_SLOTS, OPPORTUNITY_SLOTS
-from leadlag.simulate.people import SALES_ONLY
 from leadlag.simulate.plan import CLOSED_LOST, CLOSED_WON, RENEWAL, Chunk
 from leadlag.simulate.salesforce import (
     CALL,
@@ -41,6 +40,7 @@ from leadlag.simulate.salesforce import (
     TO_DO,
     Contacting,
     Leads,
+    Origin,
     Tables,
     chains_in_crm,
     conflicts_in_crm,
@@ -55,6 +55,7 @@ from leadlag.simulate.world import (
     COUNTRIES,
     CURRENCIES,
     INDUSTRIES,
+    NA,
     PRODUCTS,
     REGIONS,
     SOURCES,
@@ -83,7 +84,9 @@ VALUES = (
     "UNQUALIFIED",
     "BAD_TIMING",
 )
-(SUBSCRIBER, LEAD, MQL, SQL, DEAL, CUSTOMER, OTHER, S_NEW, S_OPEN, S_PROGRESS, S_DEAL, S_UNQUALIFIED, S_TIMING) = range(13)
+(SUBSCRIBER, LEAD, MQL, SQL, DEAL, CUSTOMER, OTHER, S_NEW, S_OPEN, S_PROGRESS, S_DEAL, S_UNQUALIFIED, S_TIMING) = range(
+    13
+)
 HISTORY_SOURCES = ("FORM", "AUTOMATION_PLATFORM", "SALESFORCE", "CRM_UI", "DEALS")
 
 PIPELINE = "default"
@@ -142,7 +145,9 @@ def plan_history(chunk: Chunk) -> History:
     def add(moment: Ints, wait: Ints | int, name: int, value: Ints | int, source: Ints | int, slot: int = 0) -> None:
         rows = np.flatnonzero(moment != NEVER)
         size = len(moment)
-        waits, values, sources = (np.broadcast_to(np.asarray(x, dtype=np.int64), (size,))[rows] for x in (wait, value, source))
+        waits, values, sources = (
+            np.broadcast_to(np.asarray(x, dtype=np.int64), (size,))[rows] for x in (wait, value, source)
+        )
         person = passes.person[rows] if size == len(passes) else rows
         parts.append(
             (
@@ -194,7 +199,7 @@ def _conflicts(chunk: Chunk) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
     chunk.log.add(
         "conflicting_status",
         "hubspot.contact_property_history",
-        history_key(chunk.people.number[person], zero, zero + LIFECYCLE, moment),
+        history_key(contact_number(chunk.people.number[person]), zero + LIFECYCLE, moment),
         "status_discrepancy",
         chunk.people.number[person],
         moment,
@@ -202,11 +207,14 @@ def _conflicts(chunk: Chunk) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
     return person, zero, zero + LIFECYCLE, moment, zero + SQL, zero + 3
 
 
-def history_key(person_number: Ints, slot: Ints, name: Ints, moment: Ints) -> Any:
-    """`contact_id|name|timestamp`: contact_property_history has no id of its own."""
-    contact = pc.cast(pa.array(contact_number(person_number, slot)), pa.string())
-    stamp = pc.strftime(times(moment).cast(pa.timestamp("ms")), format="%Y-%m-%dT%H:%M:%S")
-    return join(contact, "|", pick(PROPERTIES, name), "|", stamp)
+def history_key(contact: Ints, name: Ints, moment: Ints, valid: Bools | None = None) -> Any:
+    """`contact_id:name:microseconds`: contact_property_history has no id of its own.
+
+    Args:
+        valid: rows that have a timestamp; the others have nothing after the second colon.
+    """
+    stamp = integers(moment * 1_000, valid).cast(pa.string())
+    return join(pa.array(contact).cast(pa.string()), pick(PROPERTIES, name), pc.fill_null(stamp, ""), separator=":")
 
 
 def _chains(chunk: Chunk) -> tuple[Ints, Ints, Ints, Ints, Ints]:
@@ -240,7 +248,7 @@ def contact_records(chunk: Chunk) -> tuple[Ints, Ints, Ints]:
     return np.r_[own, chained, chained], slot, np.r_[chunk.marketing_since[own], first, second]
 
 
-def render_contacts(chunk: Chunk, history: History, leads: Leads) -> Tables:
+def render_contacts(chunk: Chunk, history: History, leads: Leads, origin: Origin) -> Tables:
     """Tables contact, contact_property_history, contact_merge_audit and company."""
     people = chunk.people
     until = chunk.settings.until
@@ -255,7 +263,9 @@ def render_contacts(chunk: Chunk, history: History, leads: Leads) -> Tables:
     group = history.person * CONTACT_SLOTS + history.slot
     groups = len(people) * CONTACT_SLOTS
     key = person * CONTACT_SLOTS + slot
-    last = {name: last_of_group(group, known & (history.name == name), groups)[key] for name in (LIFECYCLE, LEAD_STATUS)}
+    last = {
+        name: last_of_group(group, known & (history.name == name), groups)[key] for name in (LIFECYCLE, LEAD_STATUS)
+    }
     first_time = {}
     for value in (LEAD, MQL, SQL, DEAL, CUSTOMER):
         moments = np.full(groups, NEVER, dtype=np.int64)
@@ -277,7 +287,6 @@ def render_contacts(chunk: Chunk, history: History, leads: Leads) -> Tables:
     with_contact = (slot == 0) & (chunk.contact_since[person] <= until)
     company = people.company[person]
     source = people.source[person]
-    web = people.kind[person] != SALES_ONLY
     contact = {
         "id": integers(identifier),
         "property_email": contact_emails(chunk, person, slot),
@@ -301,7 +310,9 @@ def render_contacts(chunk: Chunk, history: History, leads: Leads) -> Tables:
         "property_hs_lifecyclestage_opportunity_date": times(first_time[DEAL]),
         "property_hs_lifecyclestage_customer_date": times(first_time[CUSTOMER]),
         "property_hs_analytics_source": pick([entry.hubspot for entry in SOURCES], source),
-        "property_hs_analytics_source_data_1": pick(["google", "linkedin", "newsletter"], np.where(web, source % 3, -1)),
+        "property_hs_analytics_source_data_1": origin.utm_source.take(pa.array(person)),
+        "property_hs_analytics_source_data_2": origin.utm_campaign.take(pa.array(person)),
+        "property_hs_google_click_id": origin.gclid.take(pa.array(person)),
         "property_hubspot_owner_id": integers(owner_number(people.sdr[person])),
         "property_associatedcompanyid": integers(company_number(chunk.companies.number[company])),
         "property_hs_merged_object_ids": merged_ids,
@@ -441,7 +452,9 @@ def render_deals(chunk: Chunk) -> Tables:
         "deal_pipeline_stage_id": pick([name for name, _, _ in DEAL_STAGES], stage[at]),
         "owner_id": integers(owner_number(people.ae[person])),
         "property_dealname": join(
-            chunk.names.employer.take(pa.array(person)), " - ", pick([line.name for line in PRODUCTS], people.product[person])
+            chunk.names.employer.take(pa.array(person)),
+            " - ",
+            pick([line.name for line in PRODUCTS], people.product[person]),
         ),
         "property_dealtype": pick(DEAL_KINDS, deals.kind[rows]),
         "property_amount": numbers(np.nan_to_num(steps.amount[at]), ~np.isnan(steps.amount[at])),
@@ -518,25 +531,37 @@ def _deal_stages(chunk: Chunk, kept: Bools, moment: Ints, stage: Ints) -> Any:
 
 
 def _deal_properties(chunk: Chunk, kept: Bools, moment: Ints, stage: Ints) -> Any:
-    """History of stage and amount as properties."""
-    amount = np.where(np.isnan(chunk.steps.amount), -1, chunk.steps.amount).astype(np.int64)
+    """History of stage, amount, close date and loss reason as properties; a deal that is not lost has no reason."""
+    steps = chunk.steps
+    amount = np.where(np.isnan(steps.amount), -1, steps.amount).astype(np.int64)
+    closed = np.where(steps.stage >= CLOSED_WON, moment, steps.close)
+    reason = np.where(steps.stage == CLOSED_LOST, loss_reason(chunk, steps.deal), -1)
+    texts = {
+        "dealstage": pick([label for label, _, _ in DEAL_STAGES], stage),
+        "amount": integers(amount, amount >= 0).cast(pa.string()),
+        # HubSpot keeps times in properties as milliseconds since 1970.
+        "closedate": integers(closed).cast(pa.string()),
+        "closed_lost_reason": pick(LOSS_REASONS, reason),
+    }
+    values = {"dealstage": stage, "amount": amount, "closedate": closed, "closed_lost_reason": reason}
     parts = []
-    for name, values in (("dealstage", stage), ("amount", amount)):
-        rows = _changes(chunk, kept & (values >= 0), values)
-        if name == "dealstage":
-            value = pick([label for label, _, _ in DEAL_STAGES], values[rows])
-        else:
-            value = pc.cast(pa.array(values[rows]), pa.string())
+    for name, value in values.items():
+        rows = _changes(chunk, kept, value)
+        # The first row of a deal says nothing when there is nothing to say.
+        deal = steps.deal[rows]
+        starts = np.r_[True, deal[1:] != deal[:-1]][: len(rows)]
+        rows = rows[~starts | (value[rows] >= 0)]
+        deal = steps.deal[rows]
         parts.append(
             build(
                 "hubspot.deal_property_history",
                 len(rows),
                 {
-                    "deal_id": integers(deal_number(chunk, chunk.steps.deal[rows])),
+                    "deal_id": integers(deal_number(chunk, deal)),
                     "name": constant(name, len(rows), pa.string()),
-                    "value": value,
+                    "value": texts[name].take(pa.array(rows)),
                     "timestamp": times(moment[rows]),
-                    "source": pick(["CRM_UI", "SALESFORCE"], chunk.deals.crm[chunk.steps.deal[rows]].astype(np.int64)),
+                    "source": pick(["CRM_UI", "SALESFORCE"], chunk.deals.crm[deal].astype(np.int64)),
                     "_fivetran_synced": times(synced(moment[rows])),
                 },
             )
@@ -671,7 +696,9 @@ def render_emails(chunk: Chunk) -> tuple[Tables, Clicks]:
     exists = step | (month < months)
     appeal = 0.20 + 0.12 / (1.0 + np.exp(-people.interest[person]))
     opened = exists & (rng.random(len(person)) < appeal)
-    open_at = sent + np.minimum(np.exp(rng.normal(np.log(3 * HOUR), 1.3, len(person))), 20.0 * DAY).astype(np.int64) + SECOND
+    open_at = (
+        sent + np.minimum(np.exp(rng.normal(np.log(3 * HOUR), 1.3, len(person))), 20.0 * DAY).astype(np.int64) + SECOND
+    )
     clicked = opened & (rng.random(len(person)) < 0.16)
     click_at = open_at + (15 + rng.random(len(person)) * 90).astype(np.int64) * SECOND
 
@@ -738,7 +765,10 @@ def render_emails(chunk: Chunk) -> tuple[Tables, Clicks]:
         len(rows),
         {
             "id": identifier,
-            "url": join("https://www.leadlag-demo.io/?utm_source=hs_email&utm_medium=email&utm_campaign=", mailing_slug(chunk.world, mailing[rows])),
+            "url": join(
+                "https://www.leadlag-demo.io/?utm_source=hs_email&utm_medium=email&utm_campaign=",
+                mailing_slug(chunk.world, mailing[rows]),
+            ),
             "user_agent": pick(agents, keys[rows] // 4 % 2),
             "_fivetran_synced": stamps,
         },
@@ -794,7 +824,9 @@ def render_forms(chunk: Chunk, forms: Submissions) -> Tables:
             "conversion_id": uuid(keys[rows], 311),
             "timestamp": times(forms.time[rows]),
             "page_url": join(
-                pick(["https://www.leadlag-demo.eu", "https://www.leadlag-demo.io"], site_of(chunk, forms.person[rows])),
+                pick(
+                    ["https://www.leadlag-demo.eu", "https://www.leadlag-demo.io"], site_of(chunk, forms.person[rows])
+                ),
                 pick(FORM_PATHS, forms.form[rows]),
             ),
             "title": pick([name for _, name in FORMS], forms.form[rows]),
@@ -807,7 +839,7 @@ def render_forms(chunk: Chunk, forms: Submissions) -> Tables:
 
 def site_of(chunk: Chunk, person: Ints) -> Ints:
     """0 for the European site, 1 for the American one."""
-    return (chunk.people.region[person] == 1).astype(np.int64)
+    return np.asarray(chunk.people.region[person] == NA, dtype=np.int64)
 
 
 def render_world(settings: Settings, world: World) -> Tables:

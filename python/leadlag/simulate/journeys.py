@@ -46,10 +46,10 @@ MAX_PASSES = 4
 LEAD_SLOTS = 8
 DUPLICATE_SLOT, CHAIN_SLOTS, DELETED_SLOT = 4, (5, 6), 7
 OPPORTUNITY_SLOTS = 8
-BACKDATED_SLOT, RENEWAL_SLOT = 5, 6
+DELETED_DEAL_SLOT, BACKDATED_SLOT, RENEWAL_SLOT, CORRECTION_SLOT = 4, 5, 6, 7
 
 # Planted effects, log-odds. They are written to truth.parameters for tests of the estimates.
-BASE = {"mql": 0.16, "sal": 0.95, "sql": 0.42, "opportunity": 1.22, "won": -1.22}
+BASE = {"mql": 0.16, "sal": 0.95, "sql": 0.42, "opportunity": 1.22, "won": -1.34}
 SCORE_WEIGHT = {"mql": 0.80, "sal": 0.40, "sql": 0.60, "opportunity": 0.35, "won": 0.55}
 RESPONSE_EFFECT = -0.32
 TRIAL_EFFECT = 0.45
@@ -192,12 +192,14 @@ class _Planner:
         answered = self._office(who, _later(handed_over, hours + 3 * MINUTE, is_sal), handed_over + 3 * MINUTE)
         sal = np.where(entry == SAL, start, answered)
         handed_over = np.where(entry == SAL, start, handed_over)
-        response = np.where(is_sal & (entry != SAL), (np.where(is_sal, answered, 0) - np.where(is_sal, handed_over, 0)), 0)
+        response = np.where(
+            is_sal & (entry != SAL), (np.where(is_sal, answered, 0) - np.where(is_sal, handed_over, 0)), 0
+        )
         relative = np.log(np.maximum(response, 10 * MINUTE) / (5 * HOUR))
         before = rng.integers(40, 150, rows) * SECOND
         contacted = np.where((sal != NEVER) & (entry != SAL), sal - before, NEVER)
 
-        trial = TRIAL_EFFECT * people.trial[who]
+        trial = np.where(people.trial[who], TRIAL_EFFECT, 0.0)
         skill = self.world.rep_skill
         is_sql = is_sal & self._reaches(who, "sql", RESPONSE_EFFECT * relative + skill[sdr])
         sql = self._office(
@@ -288,9 +290,7 @@ class _Planner:
         return outcome, left
 
 
-def _returns(
-    settings: Settings, people: People, passes: Passes, state: _State, rng: np.random.Generator
-) -> Ints:
+def _returns(settings: Settings, people: People, passes: Passes, state: _State, rng: np.random.Generator) -> Ints:
     """Choose who comes back after a pass and set when and how; returns the persons."""
     rows = len(passes)
     ended, outcome = passes.ended, passes.outcome

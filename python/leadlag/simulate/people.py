@@ -131,7 +131,9 @@ def _after_shows(world: World, region: Ints, source: Ints, entered: Ints, rng: n
     delay = 8 * HOUR + (rng.random(len(entered)) * 8 * DAY).astype(np.int64)
     jitter = rng.random(len(entered))
     for code in range(len(REGIONS)):
-        shows = [show for show in world.campaigns if show.kind == "Trade Show" and show.parent >= 0 and show.region == code]
+        shows = [
+            show for show in world.campaigns if show.kind == "Trade Show" and show.parent >= 0 and show.region == code
+        ]
         if not shows:
             continue
         over = np.array([show.last_day + 1 for show in shows], dtype=np.int64) * DAY

@@ -210,7 +210,8 @@ def _pick_persons(settings: Settings, chunk: int, people: People, passes: Passes
         "shared_mailbox": has & (people.kind == SALES_ONLY) & single & ~any_deal,
         "junk_email": has & (people.kind == SALES_ONLY) & single & ~any_deal,
         "duplicate_record": lead & single & ((one.left == NEVER) | (one.left > one.handed_over + 2 * DAY)),
-        "conflicting_status": (lead & one.marketing & (one.mql != NEVER) & (single | any_sql)) | _unready(people, one, single),
+        "conflicting_status": (lead & one.marketing & (one.mql != NEVER) & (single | any_sql))
+        | _unready(people, one, single),
         "shared_device": has & (people.kind != SALES_ONLY),
     }
     taken = np.zeros(count, dtype=np.bool_)
@@ -225,7 +226,7 @@ def _pick_persons(settings: Settings, chunk: int, people: People, passes: Passes
 
 def _unready(people: People, first: Passes, single: Bools) -> Bools:
     """Persons whom HubSpot still nurtures: nobody but HubSpot may call them marketing-qualified."""
-    return single & (people.kind == SYNCED) & (first.mql == NEVER) & (first.outcome == 0)
+    return np.asarray(single & (people.kind == SYNCED) & (first.mql == NEVER) & (first.outcome == 0))
 
 
 def _spoil_passes(settings: Settings, chunk: int, passes: Passes, picked: dict[str, Bools]) -> Passes:
@@ -323,7 +324,7 @@ def _plan_deals(chunk: int, settings: Settings, people: People, passes: Passes, 
         has_role=(closed > settings.end) & (rng.random(rows) < 0.5),
         mirrored=np.zeros(rows, dtype=np.bool_),
     )
-    names = [f for f in Deals.__dataclass_fields__]
+    names = list(Deals.__dataclass_fields__)
     return Deals(**{name: np.concatenate([getattr(deals, name), getattr(renewals, name)]) for name in names})
 
 
@@ -352,7 +353,9 @@ def _plan_steps(
     cycle = np.array([line.cycle for line in PRODUCTS])[product]
     staff = np.log(companies.employees[people.company[deals.person]] / 100.0)
     typical = np.array([line.amount for line in PRODUCTS])[product] * np.exp(0.16 * staff + rng.normal(0.0, 0.45, rows))
-    typical = np.where(np.array([c.currency for c in COUNTRIES])[people.country[deals.person]] == 1, typical * 1.12, typical)
+    typical = np.where(
+        np.array([c.currency for c in COUNTRIES])[people.country[deals.person]] == 1, typical * 1.12, typical
+    )
     first_amount = np.maximum(np.round(typical / 10.0) * 10.0, 500.0)
     first_amount = np.where(rng.random(rows) < 0.04, np.nan, first_amount)
     revised = np.maximum(np.round(typical * np.exp(rng.normal(-0.03, 0.18, rows)) / 10.0) * 10.0, 500.0)
@@ -379,18 +382,20 @@ def _plan_steps(
     cuts = np.sort(rng.uniform(0.06, 0.94, (rows, 3)), axis=1)
     zone = people.zone[deals.person]
     drawn = [
-        working_day(zone, qualified + (length * cuts[:, i]).astype(np.int64), qualified + MINUTE, qualified + length - MINUTE)
+        working_day(
+            zone, qualified + (length * cuts[:, i]).astype(np.int64), qualified + MINUTE, qualified + length - MINUTE
+        )
         for i in range(3)
     ]
     # Two moves may meet at a boundary of a day: keep them seconds apart.
     ordered = np.sort(np.stack(drawn), axis=0) // SECOND * SECOND + np.array([[0], [1], [2]]) * 10 * SECOND
     moves = {}
     alive = everything
-    for position, stage in enumerate((NEEDS, PROPOSAL, NEGOTIATION)):
+    for place, stage in enumerate((NEEDS, PROPOSAL, NEGOTIATION)):
         # Lost deals drop out before the last stages; some winners skip one.
         alive = alive & (first_won | (rng.random(rows) < 0.74))
         done = alive & (rng.random(rows) < 0.9) & (length > 2 * HOUR)
-        moves[stage] = np.where(done, ordered[position], NEVER)
+        moves[stage] = np.where(done, ordered[place], NEVER)
     pushed = np.where(moves[NEGOTIATION] == NEVER, expected, np.maximum(expected, moves[NEGOTIATION] + 14 * DAY))
     step(moves[NEEDS] != NEVER, 2, moves[NEEDS], NEEDS, first_amount, expected)
     step(moves[PROPOSAL] != NEVER, 3, moves[PROPOSAL], PROPOSAL, revised, expected)
@@ -409,7 +414,8 @@ def _plan_steps(
     for turn in range(2, int(reopened.number.max(initial=1)) + 1):
         chosen = reopened.number == turn
         rows_of = position[chosen]
-        again, end, won = (np.full(rows, NEVER, dtype=np.int64), np.full(rows, NEVER, dtype=np.int64), everything.copy())
+        again = np.full(rows, NEVER, dtype=np.int64)
+        end, won = again.copy(), everything.copy()
         again[rows_of] = reopened.qualified[chosen]
         end[rows_of] = reopened.closed[chosen]
         won[rows_of] = reopened.outcome[chosen] == WON
@@ -420,8 +426,8 @@ def _plan_steps(
 
     joined = [np.concatenate([part[column] for part in parts]) for column in range(7)]
     by_time = np.lexsort((joined[1], joined[2], joined[0]))
-    deal, key, moment, stage, odds, amount, close = (column[by_time] for column in joined)
-    return DealSteps(deal, key, moment, stage, odds, amount, close // DAY * DAY)
+    deal, key, moment, reached, odds, amount, close = (column[by_time] for column in joined)
+    return DealSteps(deal, key, moment, reached, odds, amount, close // DAY * DAY)
 
 
 def make_chunk(settings: Settings, world: World, index: int, first: int, count: int) -> Chunk:

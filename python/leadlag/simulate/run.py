@@ -12,6 +12,7 @@ from leadlag.simulate import ads, defects, hubspot, product, salesforce, web
 from leadlag.simulate.arrays import NEVER, SECOND, constant, integers, numbers, pick, times
 from leadlag.simulate.journeys import (
     BASE,
+    DELETED_SLOT,
     LEAD_SLOTS,
     RESPONSE_EFFECT,
     RETURN_SHARE,
@@ -37,8 +38,13 @@ Progress = Callable[[int], None]
 def render_chunk(chunk: Chunk, entrances: Entrances) -> Tables:
     """All tables of one chunk of persons."""
     tables: Tables = {}
+    emails, clicks = hubspot.render_emails(chunk)
+    forms = hubspot.plan_forms(chunk)
+    visits = web.plan_visits(chunk, entrances, forms, clicks)
+    origin = web.origin(chunk, entrances, visits)
+
     leads, statuses = salesforce.plan_leads(chunk)
-    tables |= salesforce.render_leads(chunk, leads, statuses)
+    tables |= salesforce.render_leads(chunk, leads, statuses, origin)
     tables |= salesforce.render_contacts(chunk)
     tables |= salesforce.render_deals(chunk)
     tables |= salesforce.render_members(chunk, leads)
@@ -46,15 +52,12 @@ def render_chunk(chunk: Chunk, entrances: Entrances) -> Tables:
     tables |= salesforce.render_activities(chunk, acts)
 
     history = hubspot.plan_history(chunk)
-    tables |= hubspot.render_contacts(chunk, history, leads)
+    tables |= hubspot.render_contacts(chunk, history, leads, origin)
     tables |= hubspot.render_deals(chunk)
     tables |= hubspot.render_engagements(chunk, acts)
-    emails, clicks = hubspot.render_emails(chunk)
     tables |= emails
-    forms = hubspot.plan_forms(chunk)
     tables |= hubspot.render_forms(chunk, forms)
 
-    visits = web.plan_visits(chunk, entrances, forms, clicks)
     views = web.render_page_views(chunk, entrances, visits)
     tables["web.page_view"] = defects.spoil_text_times(chunk, "web.page_view", views, "page_view_id", "viewed_at", 540)
     tables["web.identify"] = web.render_identify(chunk, forms, clicks)
@@ -65,7 +68,7 @@ def render_chunk(chunk: Chunk, entrances: Entrances) -> Tables:
     tables[name] = defects.spoil_lead_history(chunk, tables[name], leads, statuses)
     name = "hubspot.contact_property_history"
     tables[name] = defects.spoil_property_history(chunk, tables[name], history)
-    defects.add_corrections(chunk, tables)
+    defects.add_junk_deals(chunk, tables)
     defects.delete_tasks(chunk, tables)
     tables |= _truth(chunk, leads)
     return tables
@@ -130,16 +133,32 @@ def _records(chunk: Chunk, leads: Leads) -> Any:
     until = chunk.settings.until
     number = chunk.people.number
     contacts = np.flatnonzero(chunk.contact_since <= until)
-    real = np.flatnonzero((leads.created <= until) & (leads.slot != salesforce.DELETED_SLOT))
+    real = np.flatnonzero((leads.created <= until) & (leads.slot != DELETED_SLOT))
     person, slot, created = hubspot.contact_records(chunk)
     known = created <= until
     person, slot, created = person[known], slot[known], created[known]
     parts = (
-        ("salesforce", "lead", salesforce.lead_id(number[leads.person[real]] * LEAD_SLOTS + leads.slot[real]),
-         number[leads.person[real]], leads.created[real]),
-        ("salesforce", "contact", salesforce.contact_id(chunk, contacts), number[contacts], chunk.contact_since[contacts]),
-        ("hubspot", "contact", pa.array(hubspot.contact_number(number[person], slot)).cast(pa.string()),
-         number[person], created),
+        (
+            "salesforce",
+            "lead",
+            salesforce.lead_id(number[leads.person[real]] * LEAD_SLOTS + leads.slot[real]),
+            number[leads.person[real]],
+            leads.created[real],
+        ),
+        (
+            "salesforce",
+            "contact",
+            salesforce.contact_id(chunk, contacts),
+            number[contacts],
+            chunk.contact_since[contacts],
+        ),
+        (
+            "hubspot",
+            "contact",
+            pa.array(hubspot.contact_number(number[person], slot)).cast(pa.string()),
+            number[person],
+            created,
+        ),
     )
     return pa.concat_tables(
         [
@@ -206,5 +225,3 @@ def generate(settings: Settings, progress: Progress | None = None) -> Iterator[T
         yield render_chunk(make_chunk(settings, world, index, first, count), entrances)
         if progress is not None:
             progress(count)
-
-

@@ -38,6 +38,7 @@ from leadlag.simulate.journeys import (
     DUPLICATE_SLOT,
     LEAD_SLOTS,
     OPPORTUNITY_SLOTS,
+    Passes,
 )
 from leadlag.simulate.people import SALES_ONLY, SYNCED, People
 from leadlag.simulate.plan import (
@@ -91,6 +92,16 @@ FORECAST_NAMES = ("Pipeline", "Pipeline", "Pipeline", "Best Case", "Commit", "Cl
 DEAL_TYPES = ("New Business", "Existing Business", "Renewal")
 LOSS_REASONS = ("Price", "Competitor", "No Decision", "No Budget", "Missing Feature", "Timing")
 COMPETITORS = ("Northwind Flow", "Tailspin CRM", "Contoso Leads")
+
+
+@dataclass
+class Origin:
+    """Campaign of the visit in which each person filled in the first form: text columns, null where there was none."""
+
+    utm_source: Any
+    utm_medium: Any
+    utm_campaign: Any
+    gclid: Any
 
 
 @dataclass
@@ -164,25 +175,23 @@ def plan_leads(chunk: Chunk) -> tuple[Leads, Statuses]:
         (worked.left, left),
     ]
     keys, moments, statuses, events = [], [], [], []
-    for number, (moment, status) in enumerate(columns):
+    for kind, (moment, value) in enumerate(columns):
         rows = np.flatnonzero(moment != NEVER)
         keys.append(key[rows])
         moments.append(moment[rows])
-        statuses.append(np.broadcast_to(np.asarray(status, dtype=np.int64), (len(worked),))[rows])
-        events.append(worked.number[rows] * 8 + number)
+        statuses.append(np.broadcast_to(np.asarray(value, dtype=np.int64), (len(worked),))[rows])
+        events.append(worked.number[rows] * 8 + kind)
 
     extra = _extra_leads(chunk, passes.take(passes.number == 1))
     keys.append(extra.key)
     moments.append(extra.created)
-    statuses.append(extra.slot)  # overwritten below: the slot decides the status
+    alone = chunk.people.kind[extra.person] == SALES_ONLY
+    statuses.append(np.where(alone | (extra.slot == DELETED_SLOT), NEW, MARKETING_QUALIFIED).astype(np.int64))
     events.append(np.zeros(len(extra.key), dtype=np.int64))
     lead_key = np.concatenate(keys)
     time = np.concatenate(moments)
     status = np.concatenate(statuses)
     event = np.concatenate(events)
-    own = len(status) - len(extra.key)
-    alone = chunk.people.kind[extra.person] == 1
-    status[own:] = np.where(alone | (extra.slot == DELETED_SLOT), NEW, MARKETING_QUALIFIED)
 
     order = np.lexsort((event, time, lead_key))
     lead_key, time, status, event = lead_key[order], time[order], status[order], event[order]
@@ -214,7 +223,7 @@ def plan_leads(chunk: Chunk) -> tuple[Leads, Statuses]:
     return leads, Statuses(number, time, status, event)
 
 
-def _extra_leads(chunk: Chunk, first: Any) -> Leads:
+def _extra_leads(chunk: Chunk, first: Passes) -> Leads:
     """Leads that exist only because something went wrong: duplicates, merged ones, deleted ones."""
     people, picked = chunk.people, chunk.picked
     rng = chunk.rng("extra leads")
@@ -229,6 +238,7 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
     never = np.full(count, NEVER, dtype=np.int64)
     nobody = np.full(count, -1, dtype=np.int64)
     known = np.where(base == NEVER, 0, base)
+    with_lead = base != NEVER
 
     def part(chosen: Bools, slot: int, since: Ints, merged: Ints, master: Ints, deleted: Ints) -> None:
         rows = np.flatnonzero(chosen & (base != NEVER))
@@ -250,9 +260,9 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
     latest = later + week[:, 1]
     part(chain, CHAIN_SLOTS[1], known + wait[:, 0] + wait[:, 1], latest, position, latest)
     trash = rng.random(count) < 0.002
-    if chunk.index == 0 and chunk.settings.leads >= 500 and np.count_nonzero(trash & (base != NEVER)) < 4:
-        trash[np.flatnonzero(base != NEVER)[:4]] = True
-    trash &= chunk.settings.plants("deleted_record")
+    if chunk.index == 0 and chunk.settings.leads >= 500 and np.count_nonzero(trash & with_lead) < 4:
+        trash[np.flatnonzero(with_lead)[:4]] = True
+    trash &= with_lead & chunk.settings.plants("deleted_record")
     part(trash, DELETED_SLOT, known + wait[:, 2], never, nobody, known + wait[:, 2] + 25 * MINUTE)
     rows = np.concatenate([entry[0] for entry in parts])
     slot = np.concatenate([np.full(len(entry[0]), entry[1], dtype=np.int64) for entry in parts])
@@ -263,14 +273,14 @@ def _extra_leads(chunk: Chunk, first: Any) -> Leads:
 
 def chains_in_crm(people: People) -> Bools:
     """Whose chain of merges is in Salesforce; the others' is in HubSpot."""
-    return (people.kind == SALES_ONLY) | ((people.kind == SYNCED) & (people.number % 2 == 0))
+    return np.asarray((people.kind == SALES_ONLY) | ((people.kind == SYNCED) & (people.number % 2 == 0)))
 
 
 def conflicts_in_crm(chunk: Chunk) -> Bools:
     """Persons whose conflicting status stands in Salesforce; the others' is in HubSpot."""
     without_lead = np.ones(len(chunk.people), dtype=np.bool_)
     without_lead[chunk.passes.person[chunk.passes.lead >= 0]] = False
-    return chunk.picked["conflicting_status"] & (without_lead | (chunk.people.number % 2 == 1))
+    return np.asarray(chunk.picked["conflicting_status"] & (without_lead | (chunk.people.number % 2 == 1)))
 
 
 def last_of_group(group: Ints, kept: Bools, groups: int) -> Ints:
@@ -286,7 +296,9 @@ def lead_emails(chunk: Chunk, leads: Leads) -> Any:
     email = chunk.names.email.take(pa.array(leads.person))
     number = chunk.people.number[leads.person]
     style = (uniform_hash(number * LEAD_SLOTS + leads.slot, 71) * 100).astype(np.int64)
-    proper = pc.replace_substring_regex(join(pc.utf8_upper(pc.utf8_slice_codeunits(email, 0, 1)), _rest(email)), r"\s", "")
+    proper = pc.replace_substring_regex(
+        join(pc.utf8_upper(pc.utf8_slice_codeunits(email, 0, 1)), _rest(email)), r"\s", ""
+    )
     email = pc.if_else(pa.array(style < 8), proper, email)
     twice = (leads.slot == DUPLICATE_SLOT) & chunk.picked["duplicate_record"][leads.person]
     email = pc.if_else(pa.array(twice), join("  ", pc.utf8_upper(email), " "), email)
@@ -327,7 +339,7 @@ def _source_text(chunk: Chunk, person: Ints) -> Any:
     return pick([entry.salesforce for entry in SOURCES], source, recorded)
 
 
-def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses) -> Tables:
+def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses, origin: Origin) -> Tables:
     """Tables lead and lead_history."""
     people, settings = chunk.people, chunk.settings
     known = statuses.time <= settings.until
@@ -344,7 +356,9 @@ def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses) -> Tables:
     changed = np.maximum(kept.created, statuses.time[last[rows]])
     changed = np.maximum(changed, np.where(gone, np.minimum(kept.merged, kept.deleted), 0))
     country = people.country[person]
-    web = (people.kind[person] == 0) & (people.source[person] <= 4)
+    at = pa.array(person)
+    # Only what marketing handed over knows the web visit it came from.
+    synced_lead = pa.array((chunk.marketing_since[person] <= kept.created) & (kept.slot < DUPLICATE_SLOT))
     lead = {
         "id": lead_id(number * LEAD_SLOTS + kept.slot),
         "first_name": chunk.names.first.take(pa.array(person)),
@@ -373,7 +387,8 @@ def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses) -> Tables:
             "006", number * OPPORTUNITY_SLOTS + np.maximum(kept.deal_slot, 0), is_converted & _has_deal_by(chunk, kept)
         ),
         "master_record_id": lead_id(
-            people.number[np.maximum(kept.master, 0) // LEAD_SLOTS] * LEAD_SLOTS + np.maximum(kept.master, 0) % LEAD_SLOTS,
+            people.number[np.maximum(kept.master, 0) // LEAD_SLOTS] * LEAD_SLOTS
+            + np.maximum(kept.master, 0) % LEAD_SLOTS,
             merged,
         ),
         "is_deleted": flags(gone),
@@ -384,8 +399,10 @@ def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses) -> Tables:
         "system_modstamp": times(changed),
         "region_c": pick(REGIONS, people.region[person]),
         "product_line_c": pick([line.name for line in PRODUCTS], people.product[person]),
-        "utm_source_c": pick(["google", "linkedin", "newsletter"], np.where(web, people.source[person] % 3, -1)),
-        "utm_medium_c": pick(["cpc", "paid_social", "email"], np.where(web, people.source[person] % 3, -1)),
+        "utm_source_c": pc.if_else(synced_lead, origin.utm_source.take(at), None),
+        "utm_medium_c": pc.if_else(synced_lead, origin.utm_medium.take(at), None),
+        "utm_campaign_c": pc.if_else(synced_lead, origin.utm_campaign.take(at), None),
+        "gclid_c": pc.if_else(synced_lead, origin.gclid.take(at), None),
         "_fivetran_synced": times(synced(changed)),
     }
     _log_extra_leads(chunk, kept, lead["id"])
@@ -405,7 +422,9 @@ def _has_deal_by(chunk: Chunk, leads: Leads) -> Bools:
     if at is None:
         return np.zeros(len(leads.key), dtype=np.bool_)
     together = deals.created[at] <= np.where(leads.converted == NEVER, 0, leads.converted) + MINUTE
-    return (leads.deal_slot >= 0) & (key[at] == wanted) & together & (deals.created[at] <= chunk.settings.until)
+    return np.asarray(
+        (leads.deal_slot >= 0) & (key[at] == wanted) & together & (deals.created[at] <= chunk.settings.until)
+    )
 
 
 def _log_extra_leads(chunk: Chunk, leads: Leads, identifiers: Any) -> None:
@@ -423,9 +442,7 @@ def _log_extra_leads(chunk: Chunk, leads: Leads, identifiers: Any) -> None:
     )
     for defect, expected, rows, recorded in classes:
         owner = np.where(gone, -1, numbers_of)[rows]
-        chunk.log.add(
-            defect, "salesforce.lead", identifiers.filter(pa.array(rows)), expected, owner, recorded[rows]
-        )
+        chunk.log.add(defect, "salesforce.lead", identifiers.filter(pa.array(rows)), expected, owner, recorded[rows])
 
 
 def _lead_history(chunk: Chunk, leads: Leads, statuses: Statuses) -> Any:
@@ -562,7 +579,7 @@ def render_deals(chunk: Chunk) -> Tables:
     currency = deal_currency(chunk, rows)
     lost = stage == CLOSED_LOST
     draw = uniform_hash(people.number[person] * OPPORTUNITY_SLOTS + deals.slot[rows], 44)
-    reason = np.where(lost & (draw < 0.86), loss_reason(chunk, rows), -1)
+    reason = np.where(lost, loss_reason(chunk, rows), -1)
     show = chunk_campaign(chunk, person)
     with_campaign = (people.source[person] == TRADE_SHOW) & (deals.slot[rows] == 0)
     deal = {
@@ -571,7 +588,9 @@ def render_deals(chunk: Chunk) -> Tables:
         "campaign_id": campaign_id(show, with_campaign),
         "owner_id": rep_id(people.ae[person]),
         "name": join(
-            chunk.names.employer.take(pa.array(person)), " - ", pick([line.name for line in PRODUCTS], people.product[person])
+            chunk.names.employer.take(pa.array(person)),
+            " - ",
+            pick([line.name for line in PRODUCTS], people.product[person]),
         ),
         "type": pick(DEAL_TYPES, deals.kind[rows]),
         "amount": numbers(np.nan_to_num(steps.amount[at]), ~np.isnan(steps.amount[at])),
@@ -612,20 +631,22 @@ def render_deals(chunk: Chunk) -> Tables:
 
 
 def loss_reason(chunk: Chunk, deal: Ints) -> Ints:
-    """Reason of a loss: price weighs more for small firms, competitors in the Insights line."""
+    """Reason of a loss, should the deal be lost; -1 where the seller gives none. Insights has more rivals."""
     person = chunk.deals.person[deal]
-    draw = uniform_hash(chunk.people.number[person] * OPPORTUNITY_SLOTS + chunk.deals.slot[deal], 45)
+    key = chunk.people.number[person] * OPPORTUNITY_SLOTS + chunk.deals.slot[deal]
+    draw = uniform_hash(key, 45)
     plain = np.array([0.24, 0.44, 0.64, 0.80, 0.90, 1.0])
     rival = np.array([0.18, 0.54, 0.70, 0.82, 0.92, 1.0])
     edges = np.where((chunk.people.product[person] == 1)[:, None], rival, plain)
-    return np.asarray((draw[:, None] >= edges).sum(axis=1), dtype=np.int64)
+    reason = (draw[:, None] >= edges).sum(axis=1)
+    return np.where(uniform_hash(key, 44) < 0.86, reason, -1).astype(np.int64)
 
 
 def _step_ids(chunk: Chunk, rows: Ints, prefix: str, kind: int) -> Any:
     steps, deals = chunk.steps, chunk.deals
     deal = steps.deal[rows]
     number = chunk.people.number[deals.person[deal]] * OPPORTUNITY_SLOTS + deals.slot[deal]
-    return salesforce_id(prefix, (number * 32 + steps.key[rows]) * 4 + kind)
+    return salesforce_id(prefix, (number * 32 + steps.key[rows]) * 8 + kind)
 
 
 def _previous(chunk: Chunk) -> tuple[Ints, Bools]:
@@ -679,19 +700,21 @@ def _deal_history(chunk: Chunk) -> Any:
 
 
 def _deal_field_history(chunk: Chunk) -> Any:
-    """Changes of stage, amount and close date; as in Salesforce the values at creation are not part of it."""
+    """Changes of stage, amount, close date and loss reason; as in Salesforce the values at creation are not part of it."""
     steps, deals = chunk.steps, chunk.deals
     before, has = _previous(chunk)
     live = has & chunk.known(steps.time) & deals.crm[steps.deal]
     past = steps.amount[before]
     amount = steps.amount
     same = (past == amount) | (np.isnan(past) & np.isnan(amount))
+    reason = np.where(steps.stage == CLOSED_LOST, loss_reason(chunk, steps.deal), -1)
     parts = []
     for kind, (field, data_type, changed) in enumerate(
         (
             ("StageName", "EnumOrPicklist", steps.stage != steps.stage[before]),
             ("Amount", "Currency", ~same),
             ("CloseDate", "DateOnly", steps.close != steps.close[before]),
+            ("Loss_Reason__c", "EnumOrPicklist", reason != reason[before]),
         ),
         1,
     ):
@@ -701,6 +724,8 @@ def _deal_field_history(chunk: Chunk) -> Any:
             old, new = pick(STAGE_LABELS, steps.stage[earlier]), pick(STAGE_LABELS, steps.stage[rows])
         elif field == "Amount":
             old, new = _amount_text(steps.amount[earlier]), _amount_text(steps.amount[rows])
+        elif field == "Loss_Reason__c":
+            old, new = pick(LOSS_REASONS, reason[earlier]), pick(LOSS_REASONS, reason[rows])
         else:
             old = pc.cast(dates(steps.close[earlier]), pa.string())
             new = pc.cast(dates(steps.close[rows]), pa.string())

@@ -74,6 +74,7 @@ _COLUMNS = {
         property_hs_lifecyclestage_salesqualifiedlead_date time, property_hs_lifecyclestage_opportunity_date time,
         property_hs_lifecyclestage_customer_date time, property_hs_analytics_source text,
         property_hs_analytics_source_data_1 text, property_hs_analytics_source_data_2 text,
+        property_hs_google_click_id text,
         property_hubspot_owner_id bigint, property_associatedcompanyid bigint, property_hs_merged_object_ids text,
         property_salesforceleadid text, property_salesforcecontactid text, property_region text,
         property_product_line text, property_nurture_variant text, _fivetran_deleted bool""",

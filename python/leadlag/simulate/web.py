@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,7 @@ from leadlag.simulate.arrays import (
 from leadlag.simulate.clock import BERLIN, NEW_YORK, utc_offset
 from leadlag.simulate.hubspot import FORM_PATHS, Clicks, Submissions, contact_number, site_of
 from leadlag.simulate.plan import Chunk
+from leadlag.simulate.salesforce import Origin
 from leadlag.simulate.tables import build
 from leadlag.simulate.world import (
     EMAIL,
@@ -105,14 +107,20 @@ def _ad_entrances(name: str, platform: str) -> list[Entrance]:
     if platform == "google_ads":
         referrer = "https://www.google.com/"
         term = "lead%20management" if "category" in name else "leadlag+software"
-        good = Entrance(f"?utm_source=google&utm_medium=cpc&utm_campaign={name}&utm_term={term}&utm_content=ad_a", referrer, 1)
-        other = Entrance(f"?utm_source=google&utm_medium=cpc&utm_campaign={name}&utm_term={term}&utm_content=ad_b", referrer, 1)
+        good = Entrance(
+            f"?utm_source=google&utm_medium=cpc&utm_campaign={name}&utm_term={term}&utm_content=ad_a", referrer, 1
+        )
+        other = Entrance(
+            f"?utm_source=google&utm_medium=cpc&utm_campaign={name}&utm_term={term}&utm_content=ad_b", referrer, 1
+        )
         loud = Entrance(f"?utm_source=Google&utm_medium=CPC&utm_campaign={title}&utm_term={term}", referrer, 1)
         plain = Entrance(f"?utm_source=google&utm_medium=cpc&utm_campaign={name}", referrer, NO_ID)
         return [good] * 5 + [other] * 4 + [loud, plain]
     if platform == "linkedin_ads":
         referrer = "https://www.linkedin.com/"
-        good = Entrance(f"?utm_source=linkedin&utm_medium=paid_social&utm_campaign={name}&utm_content=carousel", referrer, 2)
+        good = Entrance(
+            f"?utm_source=linkedin&utm_medium=paid_social&utm_campaign={name}&utm_content=carousel", referrer, 2
+        )
         odd = Entrance(f"?utm_source=LinkedIn&utm_medium=Paid%20Social&utm_campaign={title}", referrer, 2)
         return [good] * 9 + [odd, Entrance(good.query, referrer, NO_ID)]
     referrer = "https://www.facebook.com/"
@@ -124,7 +132,8 @@ def make_entrances(world: World) -> Entrances:
     """Collect the ways into the site of every channel."""
     google = Entrance("", "https://www.google.com/", NO_ID)
     fixed: dict[int, list[Entrance]] = {
-        0: [google] * 7 + [Entrance("", "https://www.bing.com/search?q=lead+times", NO_ID)] * 2
+        0: [google] * 7
+        + [Entrance("", "https://www.bing.com/search?q=lead+times", NO_ID)] * 2
         + [Entrance("", "https://duckduckgo.com/", NO_ID)],
         SOCIAL: [
             Entrance("", "https://www.linkedin.com/feed/", NO_ID),
@@ -135,7 +144,11 @@ def make_entrances(world: World) -> Entrances:
         + [Entrance("?utm_source=Newsletter&utm_medium=E-Mail&utm_campaign=Monthly%20News", None, NO_ID)],
         REFERRAL: [
             Entrance("", "https://www.supplychain-review.org/tools", NO_ID),
-            Entrance("?utm_source=partner-northwind&utm_medium=referral&utm_campaign=partner", "https://northwind.dev/", NO_ID),
+            Entrance(
+                "?utm_source=partner-northwind&utm_medium=referral&utm_campaign=partner",
+                "https://northwind.dev/",
+                NO_ID,
+            ),
             Entrance("", "https://www.capterra.com/p/110/leadlag/", NO_ID),
         ],
         DIRECT: [Entrance("", None, NO_ID)],
@@ -165,7 +178,13 @@ def make_entrances(world: World) -> Entrances:
 
 @dataclass
 class Visits:
-    """Sessions on the site; `person` is -1 for visitors who never say who they are."""
+    """Sessions on the site.
+
+    Attributes:
+        device: 3 for visitors who never say who they are; they borrow the region and interests of `person`.
+        form: form sent at the end, -1 without one.
+        first: the session in which the person sent the first form that asks for something.
+    """
 
     person: Ints
     time: Ints
@@ -173,6 +192,7 @@ class Visits:
     way: Ints
     device: Ints
     form: Ints
+    first: Bools
 
 
 def visitor_keys(chunk: Chunk, person: Ints, device: Ints) -> Ints:
@@ -190,7 +210,9 @@ def plan_visits(chunk: Chunk, entrances: Entrances, forms: Submissions, clicks: 
     people, passes = chunk.people, chunk.passes
     parts: list[tuple[Ints, Ints, Ints, Ints, Ints, Ints]] = []
 
-    def add(person: Ints, moment: Ints, channel: Ints, device: Ints, way: Ints | None = None, form: Ints | None = None) -> None:
+    def add(
+        person: Ints, moment: Ints, channel: Ints, device: Ints, way: Ints | None = None, form: Ints | None = None
+    ) -> None:
         count = len(person)
         drawn = entrances.draw(channel, people.region[person], people.product[person], rng.random(count))
         ways = drawn if way is None else way
@@ -236,11 +258,42 @@ def plan_visits(chunk: Chunk, entrances: Entrances, forms: Submissions, clicks: 
     strangers = np.flatnonzero(rng.random(len(people)) < 0.5)
     day = chunk.settings.start + (rng.random(len(strangers)) * chunk.settings.days).astype(np.int64)
     moment = day * DAY + (rng.random(len(strangers)) * DAY).astype(np.int64)
-    add(strangers, moment, choose(rng, (0.4, 0.1, 0.1, 0.1, 0.02, 0.08, 0.2), len(strangers)), np.full(len(strangers), 3))
+    add(
+        strangers,
+        moment,
+        choose(rng, (0.4, 0.1, 0.1, 0.1, 0.02, 0.08, 0.2), len(strangers)),
+        np.full(len(strangers), 3),
+    )
     columns = [np.concatenate([part[i] for part in parts]) for i in range(6)]
-    visits = Visits(*columns)
+    person, moment, channel, way, device, form = columns
+    visits = Visits(person, moment, channel, way, device, form, first=np.zeros(len(person), dtype=np.bool_))
+    # Forms come first and in the order of passes, newsletters after them.
+    asking = np.flatnonzero(forms.form < 2)
+    _, position = np.unique(forms.person[asking], return_index=True)
+    visits.first[asking[position]] = True
     inside = visits.time >= chunk.settings.begin
     return Visits(*(getattr(visits, name)[inside] for name in Visits.__dataclass_fields__))
+
+
+def origin(chunk: Chunk, entrances: Entrances, visits: Visits) -> Origin:
+    """What the CRM and HubSpot keep of the first form's visit."""
+    rows = np.flatnonzero(visits.first)
+    way = np.full(len(chunk.people), -1, dtype=np.int64)
+    way[visits.person[rows]] = visits.way[rows]
+    queries = [parse_qs(entry.query.lstrip("?")) for entry in entrances.ways]
+    bought = np.array([entry.click_id == GCLID for entry in entrances.ways])
+    with_id = (way >= 0) & bought[np.maximum(way, 0)]
+    clicks = token(_first_click(chunk.people.number), 341, _ID_WIDTH)
+    source, medium, campaign = (
+        pick([query.get(f"utm_{part}", [None])[0] for query in queries], way)
+        for part in ("source", "medium", "campaign")
+    )
+    return Origin(source, medium, campaign, pc.if_else(pa.array(with_id), clicks, None))
+
+
+def _first_click(person_number: Ints) -> Ints:
+    """Key of the click id with which a person first came: the same in the page's URL and in the CRM."""
+    return person_number + (np.int64(1) << np.int64(60))
 
 
 @dataclass
@@ -262,7 +315,9 @@ class Rendered:
 
 
 def _addresses(entrances: Entrances) -> list[str]:
-    return [site + path + way.query for site in SITES for path in PATHS for way in (*entrances.ways, Entrance("", None, 0))]
+    return [
+        site + path + way.query for site in SITES for path in PATHS for way in (*entrances.ways, Entrance("", None, 0))
+    ]
 
 
 def render_page_views(chunk: Chunk, entrances: Entrances, visits: Visits) -> Rendered:
@@ -300,7 +355,9 @@ def render_page_views(chunk: Chunk, entrances: Entrances, visits: Visits) -> Ren
 
     rows = np.flatnonzero(chunk.known(received))
     address = pick(_addresses(entrances), ((site * len(PATHS) + path) * (none + 1) + address_way)[rows])
-    address = join(address, _click_ids(keys[rows], kind[rows]))
+    came_first = landing & visits.first[visit]
+    click_keys = np.where(came_first, _first_click(number), keys)
+    address = join(address, _click_ids(click_keys[rows], kind[rows]))
     offset = utc_offset(SITE_ZONE[site[rows]], moment[rows])
     session = visits.person[visit] * 64 + visits.device[visit]
     table = build(
@@ -320,10 +377,14 @@ def render_page_views(chunk: Chunk, entrances: Entrances, visits: Visits) -> Ren
         },
     )
     owner = np.where(stranger, -1, number)[rows]
+    # Only the first browser tells for sure who sat there; nobody can be named for the others.
+    certain = ((visits.device[visit] == 0) & ~_sharing(chunk)[person])[rows]
     for chosen, defect in ((paid, "missing_utm"), (slow, "late_arrival")):
         hit = chosen[rows]
         identifiers = table.column("page_view_id").combine_chunks().filter(pa.array(hit))
-        chunk.log.add(defect, "web.page_view", identifiers, "none", owner[hit], received[rows][hit])
+        chunk.log.add(
+            defect, "web.page_view", identifiers, "none", np.where(certain, owner, -1)[hit], received[rows][hit]
+        )
     return Rendered(table, owner, received[rows], keys[rows], total)
 
 
@@ -362,7 +423,9 @@ def render_identify(chunk: Chunk, forms: Submissions, clicks: Clicks) -> Any:
         {
             "identify_id": uuid(keys[rows], 351),
             "visitor_id": token(visitors, 331, 20),
-            "hubspot_contact_id": integers(contact_number(people.number[person[rows]]), uniform_hash(keys[rows], 97) < 0.9),
+            "hubspot_contact_id": integers(
+                contact_number(people.number[person[rows]]), uniform_hash(keys[rows], 97) < 0.9
+            ),
             "email": pc.if_else(pa.array(loud), pc.utf8_upper(email), email),
             "identified_at": times(moment[rows]),
             "received_at": times(received[rows]),

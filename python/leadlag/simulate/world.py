@@ -264,7 +264,11 @@ def _sales_force(settings: Settings) -> tuple[Rep, ...]:
 
 def _ad_campaigns(settings: Settings) -> tuple[AdCampaign, ...]:
     rows: list[AdCampaign] = []
-    themes = {"google_ads": ("brand_search", "category_search"), "linkedin_ads": ("leadgen",), "meta_ads": ("retargeting",)}
+    themes = {
+        "google_ads": ("brand_search", "category_search"),
+        "linkedin_ads": ("leadgen",),
+        "meta_ads": ("retargeting",),
+    }
     last = settings.start + settings.days - 1
     for number, account in enumerate(AD_ACCOUNTS):
         source = PAID_SEARCH if account.platform == "google_ads" else PAID_SOCIAL
@@ -274,7 +278,15 @@ def _ad_campaigns(settings: Settings) -> tuple[AdCampaign, ...]:
                 identifier = 23_841_000_000 + number * 1_000 + len(rows)
                 rows.append(
                     AdCampaign(
-                        account.platform, number, identifier, name, source, account.region, product, settings.start, last
+                        account.platform,
+                        number,
+                        identifier,
+                        name,
+                        source,
+                        account.region,
+                        product,
+                        settings.start,
+                        last,
                     )
                 )
     return tuple(rows)
@@ -305,7 +317,13 @@ def _mailings(settings: Settings) -> tuple[Mailing, ...]:
     rows = [
         Mailing(f"Nurture step {step}", subject, "AUTOMATED_EMAIL", -1, -1)
         for step, subject in enumerate(
-            ("Welcome aboard", "Three ways to shorten lead times", "What teams like yours measure", "Ready for a demo?"), 1
+            (
+                "Welcome aboard",
+                "Three ways to shorten lead times",
+                "What teams like yours measure",
+                "Ready for a demo?",
+            ),
+            1,
         )
     ]
     for month in range(settings.days // 30):

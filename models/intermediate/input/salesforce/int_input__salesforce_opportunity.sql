@@ -6,7 +6,7 @@ converted_lead as (
         lead_id,
         row_number() over (
             partition by converted_opportunity_id
-            order by converted_at nulls last, lead_id
+            order by converted_at nulls last, {{ leadlag.byte_order('lead_id') }}
         ) as preference
     from {{ ref('stg_salesforce__lead') }}
     where converted_opportunity_id is not null and coalesce(is_converted, true)
@@ -20,7 +20,11 @@ contact_role as (
         contact_id,
         row_number() over (
             partition by opportunity_id
-            order by case when is_primary then 0 else 1 end, created_at nulls last, role_id, contact_id
+            order by
+                case when is_primary then 0 else 1 end,
+                created_at nulls last,
+                {{ leadlag.byte_order('role_id') }},
+                {{ leadlag.byte_order('contact_id') }}
         ) as preference
     from {{ ref('stg_salesforce__opportunity_contact_role') }}
     where contact_id is not null and not coalesce(is_deleted, false)

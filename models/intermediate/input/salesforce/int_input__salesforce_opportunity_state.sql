@@ -11,7 +11,10 @@ select
     created_at,
     created_at_raw,
     loaded_at,
-    row_number() over (partition by opportunity_id order by created_at nulls last, history_id) as event_sequence,
+    dense_rank() over (
+        partition by opportunity_id
+        order by created_at nulls last, {{ leadlag.byte_order('history_id') }}
+    ) as event_sequence,
     stage_name,
     amount,
     currency_code,
@@ -30,9 +33,23 @@ with change as (
         created_at,
         created_at_raw,
         loaded_at,
-        row_number() over (partition by opportunity_id order by created_at nulls last, history_id) as change_number
+        dense_rank() over (
+            partition by opportunity_id
+            order by created_at nulls last, {{ leadlag.byte_order('history_id') }}
+        ) as change_number
     from {{ field_history }}
     where lower(field_name) = 'stagename'
+
+),
+
+first_change as (
+
+    select
+        opportunity_id,
+        max(old_value) as old_value
+    from change
+    where change_number = 1
+    group by opportunity_id
 
 )
 
@@ -60,15 +77,15 @@ select
     opportunity.created_at_raw,
     opportunity.loaded_at,
     0 as event_sequence,
-    change.old_value as stage_name,
+    first_change.old_value as stage_name,
     cast(null as decimal(18, 2)) as amount,
     cast(null as {{ dbt.type_string() }}) as currency_code,
     cast(null as {{ leadlag.type_double() }}) as probability,
     cast(null as {{ dbt.type_string() }}) as forecast_category
 from {{ opportunity }} as opportunity
-inner join change
-    on opportunity.opportunity_id = change.opportunity_id and change.change_number = 1
-where change.old_value is not null
+inner join first_change
+    on opportunity.opportunity_id = first_change.opportunity_id
+where first_change.old_value is not null
 {%- else -%}
 select
     'opportunity' as source_table,

@@ -30,7 +30,10 @@ preferred as (
         is_closed,
         is_won,
         default_probability,
-        row_number() over (partition by stage_key order by preference, stage_id) as preference
+        row_number() over (
+            partition by stage_key
+            order by preference, {{ leadlag.byte_order('stage_id') }}
+        ) as preference
     from named
 
 ),

@@ -23,7 +23,10 @@ with change as (
         created_at_raw,
         created_by_id,
         loaded_at,
-        row_number() over (partition by lead_id order by created_at nulls last, history_id) as change_number
+        dense_rank() over (
+            partition by lead_id
+            order by created_at nulls last, {{ leadlag.byte_order('history_id') }}
+        ) as change_number
     from {{ ref('stg_salesforce__lead_history') }}
     where lower(field_name) = 'status'
 
@@ -33,9 +36,10 @@ first_change as (
 
     select
         lead_id,
-        old_value
+        max(old_value) as old_value
     from change
     where change_number = 1
+    group by lead_id
 
 ),
 

@@ -64,7 +64,10 @@ named as (
         record.source_id as to_source_id,
         row_number() over (
             partition by identify.source_id
-            order by record.created_at nulls last, record.source_system, record.record_type, record.source_id
+            order by
+                record.created_at nulls last,
+                record.source_system,
+                {{ leadlag.byte_order('record.source_id') }}
         ) as preference
     from identify
     inner join record

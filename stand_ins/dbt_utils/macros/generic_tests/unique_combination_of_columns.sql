@@ -1,10 +1,6 @@
-{% test unique_combination_of_columns(model, combination_of_columns, quote_columns=false) %}
+{% test unique_combination_of_columns(model, combination_of_columns) %}
 
-    {%- set columns = [] -%}
-    {%- for column in combination_of_columns -%}
-        {%- do columns.append(adapter.quote(column) if quote_columns else column) -%}
-    {%- endfor -%}
-    {%- set column_list = columns | join(', ') -%}
+    {%- set column_list = combination_of_columns | join(', ') -%}
 
     select
         {{ column_list }},

@@ -16,20 +16,9 @@
         {%- for position in range(1, 6) %}
         cross join digits as d{{ position }}
         {%- endfor %}
-    ),
-
-    needed_steps as (
-        select step
-        from steps
-        where step < {{ dbt.datediff(start_date, end_date, datepart) }}
-    ),
-
-    spine as (
-        select {{ dbt.dateadd(datepart, "step", start_date) }} as date_{{ datepart }}
-        from needed_steps
     )
 
-    select date_{{ datepart }}
-    from spine
-    where date_{{ datepart }} < {{ end_date }}
+    select {{ dbt.dateadd(datepart, "step", start_date) }} as date_{{ datepart }}
+    from steps
+    where step < {{ dbt.datediff(start_date, end_date, datepart) }}
 {%- endmacro %}
