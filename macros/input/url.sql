@@ -1,23 +1,40 @@
 {#- Parts of URLs, by position rather than by regular expressions, which cost several times as much. -#}
 
-{#- Host in lower case, without www. and port; also of a bare domain or a URL without scheme. Null when there is none. -#}
-{% macro url_host(url) -%}
-    {%- set rest = "case when position('://' in " ~ url ~ ") > 0 then split_part(" ~ url ~ ", '://', 2) else " ~ url ~ " end" -%}
-    {%- set authority = "split_part(split_part(split_part(split_part(" ~ rest ~ ", '/', 1), '?', 1), '#', 1), ':', 1)" -%}
-    {%- set host = "lower(" ~ authority ~ ")" -%}
+{#- Host with port and user as written, also of a bare domain or a URL without scheme. -#}
+{% macro url_authority(url) -%}
+    case
+            when position('://' in {{ url }}) > 0 then split_part({{ url }}, '/', 3)
+            else split_part({{ url }}, '/', 1)
+        end
+{%- endmacro %}
+
+
+{#- Domain of what url_authority gave: lower case, without www., port and query; null unless it has a dot inside. -#}
+{% macro url_domain(authority) -%}
+    {%- set host = "lower(split_part(split_part(split_part(" ~ authority ~ ", ':', 1), '?', 1), '#', 1))" -%}
     case when {{ host }} like 'www.%' then substr({{ host }}, 5) when {{ host }} like '%_.%_' then {{ host }} end
 {%- endmacro %}
 
 
-{#- Path without query, fragment and trailing slash; / for the root. -#}
-{% macro url_path(url) -%}
-    {%- set address = "split_part(split_part(" ~ url ~ ", '#', 1), '?', 1)" -%}
-    {%- set rest = "split_part(" ~ address ~ ", '://', 2)" -%}
+{#- The URL without query and fragment. -#}
+{% macro url_address(url) -%}
     case
-            when {{ url }} is null then null
-            when position('://' in {{ address }}) = 0 then coalesce(nullif(trim(trailing '/' from {{ address }}), ''), '/')
-            when position('/' in {{ rest }}) = 0 then '/'
-            else coalesce(nullif(trim(trailing '/' from substr({{ rest }}, position('/' in {{ rest }}))), ''), '/')
+            when position('?' in {{ url }}) > 0 or position('#' in {{ url }}) > 0
+                then split_part(split_part({{ url }}, '#', 1), '?', 1)
+            else {{ url }}
+        end
+{%- endmacro %}
+
+
+{#- Path of what url_address gave, without a trailing slash; / for the root. A host has no slash, so the first one after
+    the eighth character (https://) begins the path. -#}
+{% macro url_path(address) -%}
+    {%- set path = "substr(" ~ address ~ ", 8 + position('/' in substr(" ~ address ~ ", 9)))" -%}
+    case
+            when position('://' in {{ address }}) = 0 then nullif({{ address }}, '')
+            when position('/' in substr({{ address }}, 9)) = 0 then '/'
+            when {{ address }} like '%/' and length({{ path }}) > 1 then substr({{ path }}, 1, length({{ path }}) - 1)
+            else {{ path }}
         end
 {%- endmacro %}
 

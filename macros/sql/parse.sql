@@ -152,8 +152,9 @@
 {%- endmacro %}
 
 {% macro spark__percent_decoded(text) -%}
-    {#- try_url_decode reads a plus as a blank, which our texts no longer have: it is turned before. -#}
-    case when {{ text }} like '%\%%' then coalesce(try_url_decode({{ text }}), {{ text }}) else {{ text }} end
+    {#- A % that begins no escape would make the whole text undecodable. -#}
+    {%- set escaped = "regexp_replace(" ~ text ~ ", '%(?![0-9A-Fa-f]{2})', '%25')" -%}
+    case when position('%' in {{ text }}) > 0 then coalesce(try_url_decode({{ escaped }}), {{ text }}) else {{ text }} end
 {%- endmacro %}
 
 

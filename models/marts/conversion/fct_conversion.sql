@@ -93,10 +93,9 @@ select
     ended_at,
     outcome,
     seconds_to_convert,
-    cast(
-        case when seconds_to_convert is null then null when time_basis = 'calendar_days' then calendar_days else floor(seconds_to_convert / 86400) end
-        as integer
-    ) as days_to_convert,
+    cast(case when seconds_to_convert is not null then
+        case when time_basis = 'calendar_days' then calendar_days else floor(seconds_to_convert / 86400) end
+    end as integer) as days_to_convert,
     is_imputed,
     is_out_of_order,
     is_before_entry as is_converted_before_entry,

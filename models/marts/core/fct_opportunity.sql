@@ -90,7 +90,7 @@ select
     stated.latest_currency_code as currency_code,
     cast(stated.latest_amount * rate.rate_to_base as numeric(18, 2)) as amount_base,
     stated.close_date,
-    stated.loss_reason
+    case when stated.latest_is_closed and not stated.latest_is_won then stated.loss_reason end as loss_reason
 from stated
 left join stage_event on stated.opportunity_key = stage_event.opportunity_key
 left join {{ ref('int_identity__lead_record_person') }} as person

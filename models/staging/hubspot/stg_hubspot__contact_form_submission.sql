@@ -14,7 +14,7 @@ located as (
         submitted_at_raw,
         page_url,
         loaded_at,
-        {{ leadlag.url_path('page_url') }} as landing_path,
+        {{ leadlag.url_address('page_url') }} as page_address,
         {{ leadlag.url_query('page_url') }} as page_query
     from delivered
 
@@ -30,7 +30,7 @@ parsed as (
         submitted_at_raw,
         page_url,
         loaded_at,
-        landing_path,
+        {{ leadlag.url_path('page_address') }} as landing_path,
         {{ leadlag.url_campaign_columns('page_query') }}
     from located
 

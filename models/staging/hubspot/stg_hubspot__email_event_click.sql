@@ -10,7 +10,7 @@ located as (
         email_event_id,
         clicked_url,
         loaded_at,
-        {{ leadlag.url_path('clicked_url') }} as landing_path,
+        {{ leadlag.url_address('clicked_url') }} as page_address,
         {{ leadlag.url_query('clicked_url') }} as page_query
     from delivered
 
@@ -22,7 +22,7 @@ parsed as (
         email_event_id,
         clicked_url,
         loaded_at,
-        landing_path,
+        {{ leadlag.url_path('page_address') }} as landing_path,
         {{ leadlag.url_campaign_columns('page_query') }}
     from located
 

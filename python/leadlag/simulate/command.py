@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
-from leadlag.cli import USAGE, CommandError
+from leadlag.cli import OK, USAGE, CommandError
 from leadlag.simulate.run import generate
+from leadlag.simulate.salesforce import Tables
 from leadlag.simulate.settings import (
     DEFAULT_LEADS,
     DEFAULT_SEED,
     DEFAULT_START,
     DEFECTS,
+    Settings,
     SimulationError,
     make_settings,
 )
@@ -71,20 +74,24 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"leadlag simulate: {error}", file=sys.stderr)
         return USAGE
     began = time.monotonic()
-    bar = tqdm(total=settings.leads, unit=" leads", desc="simulate", disable=arguments.quiet, file=sys.stderr)
-    parts = generate(settings, bar.update)
+    parts = _with_progress(settings, arguments.quiet)
     try:
-        with bar:
-            if arguments.output is not None:
-                place = str(arguments.output)
-                rows = to_parquet(parts, arguments.output, arguments.schema_prefix, arguments.force)
-            else:
-                target = find_target(arguments.target, arguments.profiles_dir, arguments.profile)
-                place = f"target {target.name} ({target.kind})"
-                with connect(target) as warehouse:
-                    rows = to_warehouse(parts, warehouse, arguments.schema_prefix, arguments.force)
+        if arguments.output is not None:
+            place = str(arguments.output)
+            rows = to_parquet(parts, arguments.output, arguments.schema_prefix, arguments.force)
+        else:
+            target = find_target(arguments.target, arguments.profiles_dir, arguments.profile)
+            place = f"target {target.name} ({target.kind})"
+            with connect(target) as warehouse:
+                rows = to_warehouse(parts, warehouse, arguments.schema_prefix, arguments.force)
     except (SimulationError, WarehouseError) as error:
         raise CommandError(str(error)) from None
     if not arguments.quiet:
         print(f"simulated {settings.leads:,} leads, {rows:,} rows in {time.monotonic() - began:.1f} s: {place}")
-    return 0
+    return OK
+
+
+def _with_progress(settings: Settings, quiet: bool) -> Iterator[Tables]:
+    """The parts of a run, with a bar that appears when the first one is asked for: not before the target is known."""
+    with tqdm(total=settings.leads, unit=" leads", desc="simulate", disable=quiet, file=sys.stderr) as bar:
+        yield from generate(settings, bar.update)

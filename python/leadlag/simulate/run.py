@@ -201,7 +201,7 @@ def _parameters(settings: Settings, world: World) -> Any:
 
 
 def generate(settings: Settings, progress: Progress | None = None) -> Iterator[Tables]:
-    """Yield the tables of a run in parts: first those without leads, then one part a chunk of persons.
+    """Yield the tables of a run in parts: those without leads, one part a chunk of persons, the parameters.
 
     Every table of `tables.SCHEMAS` occurs in at least one part. Concatenating the parts gives the whole tables.
 
@@ -214,7 +214,6 @@ def generate(settings: Settings, progress: Progress | None = None) -> Iterator[T
     shared: Tables = salesforce.render_world(settings, world)
     shared |= hubspot.render_world(settings, world)
     shared |= ads.render(settings, world, log)
-    shared["truth.parameters"] = _parameters(settings, world)
     shared["truth.defect"] = pa.concat_tables(log.tables)
     for name in SCHEMAS:
         shared.setdefault(name, build(name, 0, {}))
@@ -225,3 +224,5 @@ def generate(settings: Settings, progress: Progress | None = None) -> Iterator[T
         yield render_chunk(make_chunk(settings, world, index, first, count), entrances)
         if progress is not None:
             progress(count)
+    # Last, so that a run that broke off leaves this table empty.
+    yield {"truth.parameters": _parameters(settings, world)}

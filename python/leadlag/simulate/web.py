@@ -417,16 +417,18 @@ def render_identify(chunk: Chunk, forms: Submissions, clicks: Clicks) -> Any:
     visitors = visitor_keys(chunk, person[rows], device[rows])
     email = chunk.names.email.take(pa.array(person[rows]))
     loud = uniform_hash(keys[rows], 96) < 0.05
+    # Each names the contact by its id, its address or both.
+    by_id = uniform_hash(keys[rows], 97) < 0.9
+    by_email = ~by_id | (uniform_hash(keys[rows], 99) < 0.85)
+    address = pc.if_else(pa.array(loud), pc.utf8_upper(email), email)
     table = build(
         "web.identify",
         len(rows),
         {
             "identify_id": uuid(keys[rows], 351),
             "visitor_id": token(visitors, 331, 20),
-            "hubspot_contact_id": integers(
-                contact_number(people.number[person[rows]]), uniform_hash(keys[rows], 97) < 0.9
-            ),
-            "email": pc.if_else(pa.array(loud), pc.utf8_upper(email), email),
+            "hubspot_contact_id": integers(contact_number(people.number[person[rows]]), by_id),
+            "email": pc.if_else(pa.array(by_email), address, None),
             "identified_at": times(moment[rows]),
             "received_at": times(received[rows]),
             "_loaded_at": times(synced(received[rows])),
