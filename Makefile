@@ -29,7 +29,7 @@ export RUFF_CACHE_DIR := .cache/ruff
 export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 # Stamps live inside what they stand for, so removing .venv or dbt_packages removes the stamp too.
-ENV_STAMP := $(VENV)/.installed
+ENV_STAMP := $(VENV)/.installed$(if $(EXTRA),-$(EXTRA))
 DEPS_STAMP := dbt_packages/.installed
 
 .PHONY: help

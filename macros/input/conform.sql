@@ -161,7 +161,8 @@
     {%- endif -%}
     {%- set name = adapter.quote(column.name) -%}
     {%- set kind = leadlag.type_kind(column) -%}
-    {%- set text = name if kind == 'text' and 'json' not in column.dtype | lower else 'cast(' ~ name ~ ' as ' ~ types['string'] ~ ')' -%}
+    {%- set is_text = (column.dtype | lower).startswith(('varchar', 'char', 'text', 'string', 'bpchar')) -%}
+    {%- set text = name if is_text else 'cast(' ~ name ~ ' as ' ~ types['string'] ~ ')' -%}
     {%- if data_type == 'string' -%}
         {{ return("nullif(" ~ text ~ ", '')" if kind == 'text' else text) }}
     {%- elif data_type in ['timestamp', 'date'] -%}

@@ -105,9 +105,10 @@
 {%- endmacro %}
 
 {% macro postgres__try_number(value, type) -%}
+    {%- set text = 'trim(cast(' ~ value ~ ' as text))' -%}
     case
-            when cast({{ value }} as text) ~ '^[+-]?[0-9]{1,15}([.][0-9]*)?$'
-                then cast(cast(cast({{ value }} as text) as numeric) as {{ type }})
+            when {{ text }} ~ '^[+-]?([0-9]{1,30}([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$' then
+                case when abs(cast({{ text }} as numeric)) < 1e15 then cast(cast({{ text }} as numeric) as {{ type }}) end
         end
 {%- endmacro %}
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 from conftest import RunDbt
@@ -42,7 +43,7 @@ def rows(columns: str, *values: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 def sql_type(values: Iterable[Any]) -> str:
     """DuckDB type of the first value that is not null; text when there is none."""
-    types = {bool: "boolean", int: "bigint", float: "double", date: "date", datetime: "timestamp"}
+    types = {bool: "boolean", int: "bigint", float: "double", date: "date", datetime: "timestamp", UUID: "uuid"}
     for value in values:
         if isinstance(value, datetime) and value.tzinfo:
             return "timestamptz"

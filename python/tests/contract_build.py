@@ -108,8 +108,12 @@ class ContractBuild:
         settings: Settings,
         policies: Policies | None = None,
         select: Sequence[str] = (),
+        with_tests: bool = False,
     ) -> "Warehouse":
-        """Load the rows, run all seeds and the selected models (all when none is named), and open the result."""
+        """Load the rows, run the selected models with all above them (all when none is named), and open the result.
+
+        with_tests: run the project's data tests too; one that fails fails the test.
+        """
         duckdb_path.parent.mkdir(parents=True, exist_ok=True)
         load_raw(duckdb_path, tables)
         if policies is not None:
@@ -119,7 +123,7 @@ class ContractBuild:
             "as_of": None if settings.as_of is None else settings.as_of.isoformat(sep=" "),
             "business_timezone": settings.business_timezone,
         }
-        arguments = ["build", "--exclude-resource-type", "test", "unit_test"]
+        arguments = ["build", "--exclude-resource-type", *(["unit_test"] if with_tests else ["test", "unit_test"])]
         if select:
             arguments += ["--select", *(f"+{name}" for name in select)]
         run = {"duckdb_path": duckdb_path, "project_dir": self.project_dir, "variables": variables}

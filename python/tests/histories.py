@@ -211,7 +211,7 @@ def _conversion_definitions(draw: Draw) -> list[dict[str, str]]:
         skipped = draw(st.sampled_from(["impute", "impute", "exclude"]))
         recycled = draw(st.sampled_from(["every_journey", "first_journey", "first_journey", "last_journey"]))
         change = draw(st.sampled_from(["2024-03-10", "2024-03-31", "2024-07-01", "2024-11-03"]))
-        shape = draw(st.sampled_from(["one", "one", "versions", "region", "region_versions", "both"]))
+        shape = draw(st.sampled_from(["one", "one", "versions", "region", "region_versions", "both", "nested"]))
         scopes = {
             "one": [("*", "*", "2000-01-01", "")],
             "versions": [("*", "*", "2000-01-01", change), ("*", "*", change, "")],
@@ -222,6 +222,11 @@ def _conversion_definitions(draw: Draw) -> list[dict[str, str]]:
                 ("north", "*", change, ""),
             ],
             "both": [("*", "*", "2000-01-01", ""), ("north", "core", "2000-01-01", "2024-09-01")],
+            "nested": [
+                ("*", "*", "2000-01-01", ""),
+                ("north", "*", "2000-01-01", ""),
+                ("north", "core", "2000-01-01", ""),
+            ],
         }[shape]
         for version, (region, product_line, valid_from, valid_to) in enumerate(scopes, start=1):
             if draw(st.booleans()):

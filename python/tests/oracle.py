@@ -777,9 +777,9 @@ class Oracle:
         )
 
     @staticmethod
-    def is_specific(rule: PolicyRow) -> bool:
-        """Has the rule a scope narrower than everything?"""
-        return rule["scope_region"] != "*" or rule["scope_product_line"] != "*"
+    def narrowness(rule: PolicyRow) -> int:
+        """How many attributes the scope of a row names."""
+        return sum(rule[f"scope_{name}"] != "*" for name in ("region", "product_line"))
 
     def is_in_window(self, rule: PolicyRow, entered_at: datetime, converted_at: datetime) -> bool:
         """Exact: at most so many times 24 hours. Calendar days: at most so many midnights of the business time zone."""
@@ -805,8 +805,8 @@ class Oracle:
     def entrants(self, journeys: Sequence[Journey]) -> list[Entry]:
         """Which journeys entered which row of conversion_definition.
 
-        A row takes the journeys of its scope that entered while it was valid. A row with a narrower scope replaces the
-        rows for everything of the same definition, for the journeys that it matches.
+        A row takes the journeys of its scope that entered while it was valid. Where several rows of a definition match
+        a journey the one with the narrowest scope replaces the others.
         """
         entered = []
         for journey in journeys:
@@ -818,7 +818,8 @@ class Oracle:
                 if self.matches_scope(rule, journey):
                     found[rule["conversion_definition"]].append(entry)
             for candidates in found.values():
-                entered += [entry for entry in candidates if self.is_specific(entry.rule)] or candidates
+                narrowest = max(self.narrowness(entry.rule) for entry in candidates)
+                entered += [entry for entry in candidates if self.narrowness(entry.rule) == narrowest]
         return entered
 
     def admits(self, rule: PolicyRow, journey: Journey, numbers: Sequence[int]) -> bool:

@@ -1,8 +1,10 @@
 """What all connectors have in common: real tables of a loader, absent ones, spellings, the field map, the contract."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pandas as pd
@@ -112,13 +114,10 @@ def test_samples_history_mode_copy_is_no_opportunity_history(built: Built, csv: 
     opportunities = csv("salesforce.opportunity")
     now = current(opportunities)
     assert 0 < len(now) < len(opportunities)
-    events = built.rows(
-        "select opportunity_source_id, is_closed, is_won from int_input__salesforce_opportunity_stage_event "
-        "order by event_sequence"
-    )
-    assert len(events) == len(now) + (now["is_closed"] == "true").sum()
-    final = {opportunity: flags for opportunity, *flags in events}
-    assert final == {row.id: [row.is_closed == "true", row.is_won == "true"] for row in now.itertuples()}
+    flags = built.rows("select source_id, is_closed, is_won, is_deleted from int_input__salesforce_opportunity")
+    assert set(flags) == {(row.id, row.is_closed == "true", row.is_won == "true", True) for row in now.itertuples()}
+    events = built.value("select count(*) from int_input__salesforce_opportunity_stage_event")
+    assert events == 0, "all of them are deleted, and nothing is reconstructed for what is deleted"
 
 
 def test_samples_probability_is_divided_and_never_repaired(built: Built, csv: ReadCsv) -> None:
@@ -243,6 +242,22 @@ def test_exact_spelling_wins_over_a_like_one(run_dbt: RunDbt, warehouse: Path) -
     tables = {"salesforce.lead": rows("id createddate CREATED_DATE", ("00Q1", at(1), at(2)))}
     built = builder(run_dbt, warehouse, ["salesforce", "hubspot"])(tables, "stg_salesforce__lead")
     assert built.value("select created_at from stg_salesforce__lead") == at(2)
+    built.close()
+
+
+def test_columns_of_any_type_are_cast_or_null(run_dbt: RunDbt, warehouse: Path) -> None:
+    columns = "id owner_id is_deleted created_date converted_date number_of_employees status"
+    tables = {
+        "salesforce.lead": rows(columns, (UUID(int=7), 12, 1, "n/a", at(1), "12.0", "")),
+        "salesforce.opportunity": rows("id amount close_date is_won", ("0061", "1e3", "2024-03-01T10:00:00Z", "Yes")),
+    }
+    models = ("stg_salesforce__lead", "stg_salesforce__opportunity")
+    built = builder(run_dbt, warehouse, ["salesforce", "hubspot"])(tables, *models)
+    columns = "lead_id, owner_id, is_deleted, created_at, created_at_raw, converted_at, employee_count, status"
+    expected = (str(UUID(int=7)), "12", True, None, "n/a", at(1), 12, None)
+    assert built.rows(f"select {columns} from stg_salesforce__lead") == [expected]
+    columns = "cast(amount as varchar), close_date, is_won"
+    assert built.rows(f"select {columns} from stg_salesforce__opportunity") == [("1000.00", date(2024, 3, 1), True)]
     built.close()
 
 

@@ -86,13 +86,14 @@ PLANS = [
     Plan(9, NOON, NEW_YORK, utc("2024-06-01 00:00")),
     Plan(10, BERLIN_MIDNIGHT, BERLIN, utc("2026-01-01 00:00")),
 ]
-HISTORIES, CHAINS = 300, 6
+HISTORIES, CHAINS = 200, 5
 
 
 class Batch:
     """The rows of a plan, what the oracle makes of them and what the build made of them."""
 
     def __init__(self, plan: Plan, project: ContractBuild, duckdb_path: Path) -> None:
+        self.plan, self.project = plan, project
         shipped = read_policies(SHIPPED_POLICIES)
         number = 1000 * SEED + plan.number
         self.settings = Settings(as_of=plan.as_of, business_timezone=plan.business_timezone)
@@ -104,13 +105,12 @@ class Batch:
         self.tables = place(drawn)
         if plan.as_of is None:
             self.stop_clock_at(plan.anchor)
-        self.warehouse: Warehouse = project.build(
-            duckdb_path,
-            self.tables,
-            self.settings,
-            self.policies if plan.own_policies else None,
-            select=list(RELATIONS),
-        )
+        self.warehouse = self.build(duckdb_path, select=RELATIONS)
+
+    def build(self, duckdb_path: Path, **options: Any) -> Warehouse:
+        """Build the batch's rows with its policies and settings."""
+        own = self.policies if self.plan.own_policies else None
+        return self.project.build(duckdb_path, self.tables, self.settings, own, **options)
 
     def stop_clock_at(self, anchor: datetime) -> None:
         """Let the newest accepted row of the clock's entities be recorded at this time, whatever the others say."""
@@ -316,6 +316,11 @@ class Batch:
                     found[event.name] = (one.person, one.number)
         return found
 
+    @cached_property
+    def agreeing(self) -> list[str]:
+        """The relations in which SQL and the right oracle agree."""
+        return [relation for relation, rows in self.expected().items() if self.built[relation] == rows]
+
     def report(self, relation: str, expected: Counter[tuple[Any, ...]]) -> str:
         """Rows that differ, at most five of each side; empty when none does."""
         missing = sorted((expected - self.built[relation]).elements(), key=str)
@@ -362,10 +367,15 @@ def test_sql_and_oracle_agree(plan: Plan, batch_of: Callable[[Plan], Batch]) -> 
         pytest.fail(text, pytrace=False)
 
 
+def test_data_tests_hold_on_random_histories(batch_of: Callable[[Plan], Batch], tmp_path: Path) -> None:
+    batch_of(PLANS[2]).build(tmp_path / "leadlag.duckdb", with_tests=True)
+
+
 @pytest.mark.parametrize("wrong", WRONG_ORACLES, ids=lambda oracle: oracle.__name__)
 def test_histories_tell_a_wrong_rule(wrong: type[Oracle], batch_of: Callable[[Plan], Batch]) -> None:
     def differs(plan: Plan) -> bool:
         batch = batch_of(plan)
-        return any(batch.built[relation] != rows for relation, rows in batch.expected(wrong).items())
+        expected = batch.expected(wrong)
+        return any(batch.built[relation] != expected[relation] for relation in batch.agreeing)
 
     assert any(differs(plan) for plan in PLANS), "no history of any batch reaches this rule"

@@ -275,8 +275,14 @@ class FirstJourneyOfAll(Oracle):
 
 class ScopesAdd(Oracle):
     @staticmethod
-    def is_specific(rule: PolicyRow) -> bool:
-        return False
+    def narrowness(rule: PolicyRow) -> int:
+        return 0
+
+
+class AnyScopeIsNarrow(Oracle):
+    @staticmethod
+    def narrowness(rule: PolicyRow) -> int:
+        return min(1, Oracle.narrowness(rule))
 
 
 class UnknownRegionMatches(Oracle):

@@ -1,4 +1,4 @@
-{{ config(enabled='hubspot' in var('connectors', []) and var('hubspot_status_source', 'history') == 'snapshot') }}
+{{ config(enabled='hubspot' in var('connectors', []) and leadlag.status_source('hubspot') == 'snapshot') }}
 
 select
     contact_id,

@@ -1,37 +1,10 @@
-with deal as (
-
-    select
-        deal.deal_id,
-        deal.stage_id,
-        deal.amount,
-        deal.currency_code,
-        deal.created_at,
-        deal.created_at_raw,
-        deal.closed_at,
-        deal.loaded_at,
-        stage.stage_label,
-        stage.probability,
-        stage.is_closed,
-        stage.is_won
-    from {{ ref('stg_hubspot__deal') }} as deal
-    left join {{ ref('int_input__hubspot_stage_flag') }} as stage
-        on deal.stage_id = stage.stage_id
-
-),
-
-deal_currency as (
+with deal_currency as (
 
     select
         deal_id,
         max(currency_code) as currency_code
-    from deal
+    from {{ ref('stg_hubspot__deal') }}
     group by deal_id
-
-),
-
-known_deal as (
-
-    select distinct deal_id from {{ ref('stg_hubspot__deal_stage') }}
 
 ),
 
@@ -40,22 +13,32 @@ unrecorded as (
 
     select
         deal.deal_id,
-        deal.stage_id,
         deal.amount,
         deal.currency_code,
         deal.created_at,
         deal.created_at_raw,
         deal.closed_at,
         deal.loaded_at,
-        deal.stage_label,
-        deal.probability,
-        deal.is_closed,
-        deal.is_won,
-        coalesce(deal.is_closed, false) as was_closed
-    from deal
-    left join known_deal
-        on deal.deal_id = known_deal.deal_id
-    where known_deal.deal_id is null
+        coalesce(stage.stage_label, deal.stage_id) as stage_raw,
+        stage.probability,
+        stage.is_closed,
+        stage.is_won,
+        coalesce(stage.is_closed, false) as was_closed
+    from {{ ref('stg_hubspot__deal') }} as deal
+    left join {{ ref('int_input__hubspot_stage_flag') }} as stage
+        on deal.stage_id = stage.stage_id
+    where
+        not coalesce(deal.is_deleted, false)
+        and not exists (
+            select 1
+            from {{ ref('stg_hubspot__deal_stage') }} as entry
+            where entry.deal_id = deal.deal_id
+        )
+        and not exists (
+            select 1
+            from {{ ref('stg_hubspot__merged_deal') }} as merged_deal
+            where merged_deal.merged_deal_id = deal.deal_id
+        )
 
 )
 
@@ -99,13 +82,13 @@ select
     cast({{ loop.index0 }} as bigint) as event_sequence,
     deal_id as opportunity_source_id,
     {%- if moment == 'created' %}
-    case when was_closed then '(not recorded)' else coalesce(stage_label, stage_id) end as stage_raw,
+    case when was_closed then '(not recorded)' else stage_raw end as stage_raw,
     case when was_closed then false else is_closed end as is_closed,
     case when was_closed then false else is_won end as is_won,
     cast(case when not was_closed then probability end as {{ leadlag.type_double() }}) as probability,
     case when not was_closed then amount end as amount,
     {%- else %}
-    coalesce(stage_label, stage_id) as stage_raw,
+    stage_raw,
     is_closed,
     is_won,
     cast(probability as {{ leadlag.type_double() }}) as probability,

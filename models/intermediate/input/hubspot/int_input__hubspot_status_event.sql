@@ -1,6 +1,6 @@
 {%- set history = ref('stg_hubspot__contact_property_history') -%}
 {%- set contact = ref('stg_hubspot__contact') -%}
-{%- if var('hubspot_status_source', 'history') == 'snapshot' -%}
+{%- if leadlag.status_source('hubspot') == 'snapshot' -%}
 with version as (
 
     select

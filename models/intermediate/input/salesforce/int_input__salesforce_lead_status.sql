@@ -1,4 +1,4 @@
-{{ config(enabled='salesforce' in var('connectors', []) and var('salesforce_status_source', 'history') == 'snapshot') }}
+{{ config(enabled='salesforce' in var('connectors', []) and leadlag.status_source('salesforce') == 'snapshot') }}
 
 select
     lead_id,

@@ -38,7 +38,7 @@ unrecorded as (
     from {{ ref('stg_salesforce__opportunity') }} as opportunity
     left join known_opportunity
         on opportunity.opportunity_id = known_opportunity.opportunity_id
-    where known_opportunity.opportunity_id is null
+    where known_opportunity.opportunity_id is null and not coalesce(opportunity.is_deleted, false)
 
 )
 

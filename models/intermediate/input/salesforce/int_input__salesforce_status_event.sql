@@ -1,4 +1,4 @@
-{%- if var('salesforce_status_source', 'history') == 'snapshot' -%}
+{%- if leadlag.status_source('salesforce') == 'snapshot' -%}
 select
     'salesforce' as source_system,
     'salesforce_lead_status' as source_table,

@@ -16,3 +16,14 @@
     {%- endif -%}
     {{ return('none') }}
 {% endmacro %}
+
+
+{#- Where the history of statuses of a CRM comes from: history (the loader's table) or snapshot (ours, for loaders that
+    keep none). Var <connector>_status_source. -#}
+{% macro status_source(connector) %}
+    {%- set wanted = var(connector ~ '_status_source', 'history') -%}
+    {%- if wanted not in ['history', 'snapshot'] -%}
+        {{ exceptions.raise_compiler_error("var " ~ connector ~ "_status_source: '" ~ wanted ~ "' is neither history nor snapshot") }}
+    {%- endif -%}
+    {{ return(wanted) }}
+{% endmacro %}
