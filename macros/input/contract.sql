@@ -74,9 +74,6 @@
     go no further: an e-mail leaves as email_key, the rest not at all. -#}
 {% macro checked_input(entity, key=['source_system', 'source_table', 'source_id'], required=[], texts=[], rules=[], timed=true, personal=['email', 'full_name', 'phone']) %}
 {%- set columns = leadlag.contract_columns(entity).keys() | list if execute else [] -%}
-{%- set same_key -%}
-    {% for column in key %}united.{{ column }} = repeated_key.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
-{%- endset -%}
 {%- set checks = [] -%}
 {%- for column in key + required -%}
     {%- do checks.append(['missing_key', column, "coalesce(trim(" ~ column ~ "), '') = ''"]) -%}
@@ -103,9 +100,11 @@ with tolerance as (
 
 ),
 
-united as {{ leadlag.not_materialized() }} (
+united as (
 
-    select *
+    select
+        delivered.*,
+        {{ leadlag.key(key) }} as {{ entity }}_key
     from ({{ leadlag.unite(entity) }}
     ) as delivered
     {%- if var('as_of', none) is not none %}
@@ -116,30 +115,30 @@ united as {{ leadlag.not_materialized() }} (
 
 repeated_key as (
 
-    select {{ key | join(', ') }}
+    select {{ entity }}_key
     from united
-    group by {{ key | join(', ') }}
+    group by {{ entity }}_key
     having count(*) > 1
 
 ),
 
 -- Only keys that repeat are ordered. The version known first stays, so that later deliveries never change the past.
-versioned as {{ leadlag.not_materialized() }} (
+versioned as (
 
     select united.*, 1 as version_number
     from united
-    left join repeated_key on {{ same_key }}
-    where repeated_key.{{ key[0] }} is null
+    left join repeated_key on united.{{ entity }}_key = repeated_key.{{ entity }}_key
+    where repeated_key.{{ entity }}_key is null
     union all
     select
         united.*,
         row_number() over (
-            partition by {% for column in key %}united.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+            partition by united.{{ entity }}_key
             order by united.known_at, united.loaded_at desc
                 {%- for column in columns if column not in key + ['loaded_at'] %}, united.{{ column }}{% endfor %}
         ) as version_number
     from united
-    inner join repeated_key on {{ same_key }}
+    inner join repeated_key on united.{{ entity }}_key = repeated_key.{{ entity }}_key
 
 ),
 
@@ -159,7 +158,7 @@ judged as (
 )
 
 select
-    {{ leadlag.key(key) }} as {{ entity }}_key,
+    {{ entity }}_key,
     {%- for column in columns if column not in ['recorded_at', 'event_sequence'] + personal %}
     {{ column }},
     {%- endfor %}

@@ -17,6 +17,9 @@
         {%- if var('confidence_level', 0.95) | float not in [0.80, 0.90, 0.95, 0.99] -%}
             {%- do errors.append("var confidence_level: " ~ var('confidence_level') ~ " is not one of 0.80, 0.90, 0.95, 0.99") -%}
         {%- endif -%}
+        {%- if not 0 < var('recommended_window_share', 0.8) | float <= 1 -%}
+            {%- do errors.append("var recommended_window_share: " ~ var('recommended_window_share') ~ " is not above 0 and at most 1") -%}
+        {%- endif -%}
         {%- if var('unmapped_status', 'error') not in ['error', 'quarantine'] -%}
             {%- do errors.append("var unmapped_status: '" ~ var('unmapped_status') ~ "' is neither error nor quarantine") -%}
         {%- endif -%}

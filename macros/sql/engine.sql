@@ -9,19 +9,6 @@
 {% endmacro %}
 
 
-{#- Hint for a CTE read more than once whose copies cost less than its storage. -#}
-{% macro not_materialized() -%}
-    {{ return(adapter.dispatch('not_materialized', 'leadlag')()) }}
-{%- endmacro %}
-
-{% macro default__not_materialized() -%}
-    not materialized
-{%- endmacro %}
-
-{% macro spark__not_materialized() -%}
-{%- endmacro %}
-
-
 {#- Eight-byte floating point: dbt.type_float() is four bytes on DuckDB. -#}
 {% macro type_double() -%}
     {{ return('double' if target.type == 'spark' else 'double precision') }}

@@ -147,17 +147,22 @@ def _authorities(draw: Draw) -> list[dict[str, str]]:
 
 @st.composite
 def _qualified_opportunity_rules(draw: Draw) -> list[dict[str, str]]:
-    choices = [
+    texts = [
         ("opportunity_type", "not_in", "renewal|Existing Business - Renewal"),
         ("opportunity_type", "in", "New Business|Upgrade"),
+        ("forecast_category", "not_in", "Omitted"),
+        ("stage_raw", "not_in", "parked"),
+    ]
+    numbers = [
         ("probability", "at_least", "0.1"),
         ("probability", "at_least", "0.5"),
         ("amount", "at_least", "1000"),
         ("amount", "at_most", "1000"),
-        ("forecast_category", "not_in", "Omitted"),
-        ("stage_raw", "not_in", "parked"),
     ]
-    chosen = draw(st.lists(st.sampled_from(choices), min_size=1, max_size=3, unique=True))
+    chosen = [
+        *draw(st.lists(st.sampled_from(texts), min_size=1, max_size=2, unique=True)),
+        draw(st.sampled_from(numbers)),
+    ]
     return [
         {
             "rule_number": str(number),
@@ -512,7 +517,7 @@ def _tell_opportunity(story: Story, record: tuple[str, str, str], stage: str, mo
     probability, amount = draw(st.sampled_from(open_values)) if stage == "opportunity" else (None, "1000")
     if stage == "parked":
         probability = 0.0
-    story.add(
+    event = story.add(
         "opportunity_stage_event",
         source_system=system,
         source_table=OPPORTUNITY_STAGE_TABLE[system],
@@ -528,6 +533,11 @@ def _tell_opportunity(story: Story, record: tuple[str, str, str], stage: str, mo
         event_sequence=story.sequence(),
         **story.known(moment, percent_future=2),
     )
+    if story.chance(20):
+        # The CRM writes a row for any edit: the same state once more.
+        later = event["occurred_at"] + timedelta(seconds=draw(st.sampled_from([0, 1, DAY])))
+        again = {"source_id": story.new_id("e"), "occurred_at": later, "recorded_at": None, "loaded_at": None}
+        story.add("opportunity_stage_event", **{**event, **again})
 
 
 def _tell(story: Story, record: tuple[str, str, str], stage: str, moment: datetime) -> None:
@@ -559,6 +569,26 @@ def _add_touches(story: Story, moments: Sequence[datetime]) -> None:
             campaign_source_id="{n}-campaign",
             **story.known(moment, percent_future=2),
         )
+
+
+def _add_shared_device(story: Story, start: datetime) -> None:
+    """A browser that identified itself as two records, with touches before, at, between and after."""
+    draw = story.draw
+    moments = [start + timedelta(days=day) for day in (3, draw(st.sampled_from([3, 10])))]
+    for moment in moments:
+        _add_link(story, "visitor", ("web", "visitor", "{n}-shared"), draw(st.sampled_from(story.records)), moment)
+    linked = [link["occurred_at"] for link in story.tables["identity_link"][-len(moments) :]]
+    for moment in linked:
+        for offset in (-1, 0, 1):
+            story.add(
+                "touchpoint",
+                source_system="web",
+                source_table="touch",
+                source_id=story.new_id("t"),
+                visitor_id="{n}-shared",
+                touchpoint_type="web",
+                **story.known(moment + timedelta(microseconds=offset)),
+            )
 
 
 def _add_activities(story: Story, moments: Sequence[datetime]) -> None:
@@ -653,6 +683,8 @@ def histories(draw: Draw, policies_: Policies, settings_: Settings, anchor: date
         moment = _later(story, moment, stage)
     _add_touches(story, moments)
     _add_activities(story, moments)
+    if story.chance(15):
+        _add_shared_device(story, start)
     _add_surroundings(story, start)
     return story.tables
 
