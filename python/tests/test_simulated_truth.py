@@ -192,6 +192,37 @@ def test_every_planted_flaw_shows_in_the_marts(faulty: Path, query: Query, defec
     assert found == planted
 
 
+def test_personal_data_stay_in_the_restricted_dimension(faulty: Path) -> None:
+    """No address, name of a person or phone in any table but dim_person_contact; staging is views."""
+    with duckdb.connect(str(faulty), read_only=True) as connection:
+        columns = connection.execute(
+            """
+            select table_schema, table_name, column_name
+            from information_schema.columns join information_schema.tables using (table_schema, table_name)
+            where table_schema in ('main_marts', 'main_intermediate', 'main_snapshots') and table_type = 'BASE TABLE'
+            and data_type = 'VARCHAR' and table_name <> 'dim_person_contact'
+            -- A seller's name is no personal data of a lead, and a simulated lead may have the same.
+            and (table_name, column_name) not in (('dim_rep', 'rep_name'), ('int_input__rep_checked', 'full_name'))
+            """
+        ).fetchall()
+        assert len(columns) > 100
+        leaks = [
+            (table, column)
+            for schema, table, column in columns
+            if connection.execute(
+                f"""select exists (select 1 from {schema}.{table} where {column} like '%_@_%._%')
+                or exists (
+                    select 1 from {schema}.{table} as t join truth.person on lower(t.{column}) = lower(person.full_name)
+                )"""
+            ).fetchone()
+            != (False,)
+        ]
+        assert leaks == []
+        assert connection.execute(
+            "select count(*) > 1000 from main_marts.dim_person_contact where email like '%@%'"
+        ).fetchone() == (True,)
+
+
 def test_returns_before_the_gap_reopen_and_later_ones_begin_anew(faulty: Path, query: Query) -> None:
     """Both kinds occur, and each return has the number of journeys that it must have."""
     assert query(

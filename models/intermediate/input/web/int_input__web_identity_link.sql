@@ -10,7 +10,9 @@ with identify as (
         loaded_at,
         coalesce(
             identify_id,
-            visitor_id || ':' || coalesce(hubspot_contact_id, email, '') || ':'
+            -- Of the address only the hash: a key goes on into tables without personal data.
+            visitor_id || ':'
+            || coalesce(hubspot_contact_id, cast({{ leadlag.email_key('email') }} as {{ dbt.type_string() }}), '') || ':'
             || coalesce(cast({{ leadlag.epoch_us('identified_at') }} as {{ dbt.type_string() }}), identified_at_raw, '')
         ) as source_id,
         {{ leadlag.email_key('email') }} as email_key
