@@ -134,9 +134,7 @@ def test_each_bad_row_is_quarantined_with_its_reason(project: ContractBuild, war
 
 
 def test_every_quarantine_rule_says_what_to_do(project: ContractBuild, warehouse: Path) -> None:
-    built = project.build(
-        warehouse, {"lead_record": [record("L1"), record(None)]}, SETTINGS, select=["quarantine"]
-    )
+    built = project.build(warehouse, {"lead_record": [record("L1"), record(None)]}, SETTINGS, select=["quarantine"])
     (row,) = built.read("quarantine")
     assert row["rule_meaning"] and row["remedy"]
 

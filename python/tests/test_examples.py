@@ -51,7 +51,7 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, .
 
 def test_olist_by_origin_as_published(olist: duckdb.DuckDBPyConnection, shared_data: Path) -> None:
     """NULL stays apart from unknown. The published mean days count the one negative time, ours does not count it."""
-    with open(shared_data / "olist_funnel" / "published_marketing_performance.csv", encoding="utf-8") as file:
+    with (shared_data / "olist_funnel" / "published_marketing_performance.csv").open(encoding="utf-8") as file:
         published = {
             line["origin"]: (int(line["total_leads"]), int(line["won_deals"]), float(line["conv_rate_pct"]))
             for line in csv.DictReader(file)

@@ -1,17 +1,20 @@
 """docs/practices.md names only what exists."""
 
 import re
+from pathlib import Path
 
 from conftest import ROOT, RunDbt
 
 
-def test_practices_name_what_exists(run_dbt: RunDbt, tmp_path_factory: object, warehouse: object) -> None:
-    run = run_dbt(["parse"], duckdb_path=warehouse)  # type: ignore[arg-type]
+def test_practices_name_what_exists(run_dbt: RunDbt, warehouse: Path) -> None:
+    run = run_dbt(["parse"], duckdb_path=warehouse)
     assert run.manifest is not None
     names = {node.name for node in run.manifest.nodes.values()} | {macro.name for macro in run.manifest.macros.values()}
-    columns = {
-        column for node in run.manifest.nodes.values() for column in node.columns
-    } | {header for path in (ROOT / "seeds" / "policy").glob("*.csv") for header in path.read_text().split("\n")[0].split(",")}
+    columns = {column for node in run.manifest.nodes.values() for column in node.columns} | {
+        header
+        for path in (ROOT / "seeds" / "policy").glob("*.csv")
+        for header in path.read_text().split("\n")[0].split(",")
+    }
     definitions = (ROOT / "seeds" / "policy" / "conversion_definition.csv").read_text()
     rows = [line for line in (ROOT / "docs" / "practices.md").read_text().split("\n") if re.match(r"\| L[CL]\d", line)]
     assert len(rows) >= 13
@@ -22,4 +25,6 @@ def test_practices_name_what_exists(run_dbt: RunDbt, tmp_path_factory: object, w
         for name in re.findall(r"(?:models?|seed|mart|test|macro) `([a-z_0-9]+)`", where):
             assert name in names, f"{identifier}: {name} does not exist"
         for name in named + re.findall(r"`([a-z_0-9]+)`", how):
-            assert name in names | columns or name in definitions, f"{identifier}: {name} is neither node nor column nor definition"
+            assert name in names | columns or name in definitions, (
+                f"{identifier}: {name} is neither node nor column nor definition"
+            )

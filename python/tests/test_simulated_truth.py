@@ -50,7 +50,7 @@ def faulty(company: Company) -> Path:
 
 
 @pytest.fixture
-def query(request: pytest.FixtureRequest) -> Callable[[Path, str], list[tuple[Any, ...]]]:
+def query() -> Callable[[Path, str], list[tuple[Any, ...]]]:
     def ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(path), read_only=True) as connection:
             connection.execute(FOUND)
@@ -130,9 +130,10 @@ def test_every_planted_row_defect_is_quarantined_under_its_rule(faulty: Path, qu
     for rule, count in planted.items():
         assert found[rule] >= count, rule
     # Rows that name themselves are found one by one.
-    assert query(
-        faulty,
-        """
+    assert (
+        query(
+            faulty,
+            """
         select defect.expected, defect.source_table, defect.source_id
         from truth.defect
         where defect.expected in (select quarantine_rule from main_policy.quarantine_rule)
@@ -143,7 +144,9 @@ def test_every_planted_row_defect_is_quarantined_under_its_rule(faulty: Path, qu
             and quarantine.source_id like '%' || left(defect.source_id, 200) || '%'
         )
         """,
-    ) == []
+        )
+        == []
+    )
 
 
 def test_every_planted_conflict_is_a_discrepancy_of_that_person(faulty: Path, query: Query) -> None:
