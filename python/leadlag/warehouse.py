@@ -199,6 +199,7 @@ class DuckDBWarehouse(Warehouse):
             raise WarehouseError(f"cannot open {path}: {error}\nIs a dbt run or another program using it?") from None
         except duckdb.Error as error:
             raise WarehouseError(f"cannot open {path}: {error}") from None
+        ((self._threads,),) = self._connection.execute("select current_setting('threads')").fetchall()
 
     def query(self, sql: str) -> pd.DataFrame:
         return self._connection.execute(sql).df()
@@ -232,7 +233,7 @@ class DuckDBWarehouse(Warehouse):
 
     def finish(self) -> None:
         self._connection.execute("checkpoint")
-        self._connection.execute("reset threads")
+        self._connection.execute(f"set threads = {self._threads}")
 
     def close(self) -> None:
         self._connection.close()

@@ -432,7 +432,7 @@ class Oracle:
 
     def naming_record(self, component: Iterable[RecordId]) -> RecordId:
         """The earliest created record of a person."""
-        return min(component, key=lambda record: (self.created_at[record], self.keys.record.get(record)))
+        return min(component, key=lambda record: (self.created_at[record], self.keys.record.get(record, 0)))
 
     # Stages -----------------------------------------------------------------------------------------------------------
 
@@ -583,7 +583,7 @@ class Oracle:
 
     def order(self, event: StageEvent) -> tuple[Any, ...]:
         """A person's events in time; the source's sequence, the stage and the event's key break ties."""
-        return (event.occurred_at, event.event_sequence, STAGE_ORDER[event.stage], self.keys.event.get(event.name))
+        return (event.occurred_at, event.event_sequence, STAGE_ORDER[event.stage], self.keys.event.get(event.name, 0))
 
     def starts_next_journey(self, previous: StageEvent, event: StageEvent) -> bool:
         """A non-terminal event directly after a terminal one, at least that stage's gap later.

@@ -49,7 +49,11 @@ class Builds:
             tables = self.tables if known_by is None else truncated(self.tables, known_by)
             path = self.folder / str(len(self.done)) / "leadlag.duckdb"
             self.done[known_by, as_of] = self.project.build(path, tables, Settings(as_of=as_of), select=[MARTS])
-        warehouse = self.done[known_by, as_of]
+        return self.read(self.done[known_by, as_of])
+
+    @staticmethod
+    def read(warehouse: Warehouse) -> dict[str, Counter[tuple[Any, ...]]]:
+        """All rows of all marts."""
         return {
             name: Counter(tuple(found.items()) for found in warehouse.read(name))
             for name in warehouse.relations("_marts")
@@ -91,3 +95,29 @@ def test_as_of_matters(builds: Builds) -> None:
     included, excluded = (builds.marts(None, TIMES[name]) for name in ("last_row_included", "last_row_excluded"))
     assert included["dim_person"].total() == excluded["dim_person"].total() + 1
     assert included["fct_journey"].total() > builds.marts(None, TIMES["early"])["fct_journey"].total()
+
+
+def test_naming_the_clock_changes_nothing(builds: Builds) -> None:
+    """Here the newest row of the clock belongs to an opportunity that was recorded only after it."""
+    story = {"source_system": "salesforce", "record_type": "lead"}
+    tables: dict[str, list[dict[str, Any]]] = {entity: [] for entity in builds.tables}
+    created, changed = SENTINEL_AT - timedelta(days=1), SENTINEL_AT
+    tables["lead_record"] = [
+        row("lead_record", **story, source_table="lead", source_id="one", occurred_at=created, is_deleted=False)
+    ]
+    tables["opportunity"] = [
+        row("opportunity", **story, source_table="opportunity", source_id="deal", record_source_id="one")
+        | {"occurred_at": created, "recorded_at": changed + timedelta(days=1), "is_deleted": False}
+    ]
+    tables["opportunity_stage_event"] = [
+        row("opportunity_stage_event", source_system="salesforce", source_table="opportunity_history", source_id="won")
+        | {"opportunity_source_id": "deal", "occurred_at": changed, "is_closed": True, "is_won": True}
+    ]
+    unnamed, named = (
+        builds.read(
+            builds.project.build(builds.folder / name / "leadlag.duckdb", tables, Settings(as_of), select=[MARTS])
+        )
+        for name, as_of in (("unnamed", None), ("named", changed))
+    )
+    found = differences(unnamed, named)
+    assert not found, found

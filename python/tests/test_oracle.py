@@ -114,7 +114,7 @@ class Batch:
 
     def stop_clock_at(self, anchor: datetime) -> None:
         """Let the newest accepted row of the clock's entities be recorded at this time, whatever the others say."""
-        for entity in ("lead_record", "status_event", "opportunity_stage_event"):
+        for entity in ("lead_record", "status_event", "opportunity", "opportunity_stage_event"):
             self.tables[entity] = [
                 row for row in self.tables[entity] if (row["recorded_at"] or row["occurred_at"]) <= anchor
             ]

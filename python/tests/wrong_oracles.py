@@ -66,12 +66,12 @@ class MergesDoNotJoin(Oracle):
 
 class LatestRecordNames(Oracle):
     def naming_record(self, component: Iterable[RecordId]) -> RecordId:
-        return max(component, key=lambda record: (self.created_at[record], self.keys.record.get(record)))
+        return max(component, key=lambda record: (self.created_at[record], self.keys.record.get(record, 0)))
 
 
 class HighestKeyNames(Oracle):
     def naming_record(self, component: Iterable[RecordId]) -> RecordId:
-        return min(component, key=lambda record: (self.created_at[record], -self.keys.record[record]))
+        return min(component, key=lambda record: (self.created_at[record], -self.keys.record.get(record, 0)))
 
 
 class LastVersionCounts(Oracle):
@@ -158,7 +158,7 @@ class SequenceIgnored(Oracle):
 
 class StageOrderIgnored(Oracle):
     def order(self, event: StageEvent) -> tuple[Any, ...]:
-        return (event.occurred_at, event.event_sequence, self.keys.event[event.name])
+        return (event.occurred_at, event.event_sequence, self.keys.event.get(event.name, 0))
 
 
 class GapMustBeExceeded(Oracle):

@@ -40,7 +40,9 @@ matching as (
 )
 
 select
-    {{ leadlag.key(['matching.touchpoint_type', 'matching.utm_source', 'matching.utm_medium', 'matching.referrer_domain', 'matching.click_id_type']) }} as channel_key,
+    {{ leadlag.key([
+        'matching.touchpoint_type', 'matching.utm_source', 'matching.utm_medium', 'matching.referrer_domain', 'matching.click_id_type',
+    ]) }} as channel_key,
     matching.touchpoint_type,
     matching.utm_source,
     matching.utm_medium,

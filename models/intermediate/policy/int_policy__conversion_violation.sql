@@ -5,7 +5,8 @@
 
 {{ leadlag.violation(
     'conversion_definition', definition + ['from_milestone', 'to_milestone'],
-    "coalesce(from_milestone, '') not in " ~ milestones ~ " or coalesce(to_milestone, '') not in " ~ milestones ~ " or from_milestone = to_milestone",
+    "coalesce(from_milestone, '') not in " ~ milestones ~ "
+        or coalesce(to_milestone, '') not in " ~ milestones ~ " or from_milestone = to_milestone",
     'from_milestone or to_milestone is no milestone, or both are the same',
     'Write two of first_touch, first_sales_contact, inquiry, mql, sal, sql, opportunity, won'
 ) }}

@@ -54,7 +54,7 @@ union all
     "not ((field in ('opportunity_type', 'forecast_category', 'stage_raw', 'product_line', 'region') and operator in ('in', 'not_in'))
         or (field in ('probability', 'amount') and operator in ('at_least', 'at_most')))",
     'the operator does not suit the field, or one of them is unknown',
-    'Text fields (opportunity_type, forecast_category, stage_raw, product_line, region) take in and not_in; probability and amount take at_least and at_most'
+    'opportunity_type, forecast_category, stage_raw, product_line, region take in, not_in; probability, amount take at_least, at_most'
 ) }}
 union all
 {{ leadlag.repeated_policy_row('qualified_opportunity_rule', ['rule_number']) }}

@@ -47,8 +47,8 @@ timed as (
             else true
         end as is_admitted,
         coalesce(scoped.converted_at < scoped.entered_at, false) as is_before_entry,
-        case when scoped.converted_at >= scoped.entered_at then {{ leadlag.seconds_between('scoped.entered_at', 'scoped.converted_at') }} end
-            as seconds_to_convert,
+        case when not coalesce(scoped.converted_at < scoped.entered_at, false)
+            then {{ leadlag.seconds_between('scoped.entered_at', 'scoped.converted_at') }} end as seconds_to_convert,
         {{ leadlag.days_between('scoped.entered_date', 'scoped.converted_date') }} as calendar_days,
         {{ leadlag.seconds_between('scoped.entered_at', 'clock.as_of') }} as age_seconds,
         {{ leadlag.days_between('scoped.entered_date', 'clock.as_of_date') }} as age_days
@@ -93,9 +93,9 @@ select
     ended_at,
     outcome,
     seconds_to_convert,
-    cast(case when seconds_to_convert is not null then
-        case when time_basis = 'calendar_days' then calendar_days else floor(seconds_to_convert / 86400) end
-    end as integer) as days_to_convert,
+    cast(
+        case when time_basis = 'calendar_days' and not is_before_entry then calendar_days else floor(seconds_to_convert / 86400) end as integer
+    ) as days_to_convert,
     is_imputed,
     is_out_of_order,
     is_before_entry as is_converted_before_entry,

@@ -63,6 +63,8 @@ left join {{ ref('int_lifecycle__journey') }} as journey
         and linked.occurred_at > journey.owns_after
         and linked.occurred_at <= journey.owns_until
 left join {{ ref('int_engagement__channel') }} as channel
-    on {{ leadlag.key(['linked.touchpoint_type', 'linked.utm_source', 'linked.utm_medium', 'linked.referrer_domain', 'linked.click_id_type']) }} = channel.channel_key
+    on {{ leadlag.key([
+        'linked.touchpoint_type', 'linked.utm_source', 'linked.utm_medium', 'linked.referrer_domain', 'linked.click_id_type',
+    ]) }} = channel.channel_key
 left join {{ ref('int_input__campaign') }} as campaign
     on linked.source_system = campaign.source_system and linked.campaign_source_id = campaign.source_id

@@ -5,7 +5,10 @@ select
     created_at as occurred_at,
     loaded_at,
     company_name as account_name,
-    coalesce({{ leadlag.url_domain(leadlag.url_authority('domain')) }}, {{ leadlag.url_domain(leadlag.url_authority('website')) }}) as domain,
+    coalesce(
+        {{ leadlag.url_domain(leadlag.url_authority('domain')) }},
+        {{ leadlag.url_domain(leadlag.url_authority('website')) }}
+    ) as domain,
     industry,
     employee_count,
     country,
