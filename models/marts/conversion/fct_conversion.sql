@@ -93,9 +93,8 @@ select
     ended_at,
     outcome,
     seconds_to_convert,
-    cast(
-        case when time_basis = 'calendar_days' and not is_before_entry then calendar_days else floor(seconds_to_convert / 86400) end as integer
-    ) as days_to_convert,
+    cast(case when time_basis = 'calendar_days' and not is_before_entry then calendar_days
+        else floor(seconds_to_convert / 86400) end as integer) as days_to_convert,
     is_imputed,
     is_out_of_order,
     is_before_entry as is_converted_before_entry,
