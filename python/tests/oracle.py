@@ -75,6 +75,13 @@ class Discrepancy:
     discrepancy_type: str
     authority_occurred_at: datetime | None
 
+    @property
+    def difference_seconds(self) -> float | None:
+        """By how much the loser is later than its authority."""
+        if self.authority_occurred_at is None:
+            return None
+        return (self.loser.occurred_at - self.authority_occurred_at).total_seconds()
+
 
 @dataclass(frozen=True)
 class Journey:
@@ -101,15 +108,17 @@ class Journey:
         """The time of the last event when that ends a journey."""
         return None if self.outcome == "open" else self.events[-1].occurred_at
 
+    @property
+    def furthest_stage(self) -> str | None:
+        """The highest forward stage seen; None when only outcomes were."""
+        seen = [event.stage for event in self.events if event.stage in FORWARD_STAGES]
+        return max(seen, key=lambda stage: STAGE_ORDER[stage], default=None)
+
     def owns(self, moment: datetime) -> bool:
         """Touches and activities belong to a journey after the previous one ended and until it ends itself."""
         if self.previous_ended_at is not None and moment <= self.previous_ended_at:
             return False
         return self.ended_at is None or moment <= self.ended_at
-
-    def runs_at(self, moment: datetime) -> bool:
-        """From entry to end, both included."""
-        return self.entered_at <= moment and (self.ended_at is None or moment <= self.ended_at)
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,11 @@ class Batch:
                 )
                 for found in read("fct_stage_event")
             ),
+            "event_number": Counter(
+                (*name_of(found), found["event_number"], found["is_milestone"])
+                for found in read("fct_stage_event")
+                if found["resolution"] == "effective"
+            ),
             "status_discrepancy": Counter(
                 (
                     found["loser_source_system"],
@@ -179,11 +184,27 @@ class Batch:
                     found["discrepancy_type"],
                     found["winner_source_system"],
                     found["winner_at"],
+                    found["difference_seconds"],
+                    found["tolerance_hours"],
                 )
                 for found in read("status_discrepancy")
             ),
             "journey": Counter(
-                (*journey[found["journey_key"]], found["entered_at"], found["outcome"], found["ended_at"])
+                (
+                    *journey[found["journey_key"]],
+                    found["entered_at"],
+                    found["entered_date"],
+                    found["entry_source_system"],
+                    found["entry_stage"],
+                    found["region"],
+                    found["product_line"],
+                    found["outcome"],
+                    found["ended_at"],
+                    found["furthest_stage"],
+                    found["stage_event_count"],
+                    found["touchpoint_count"],
+                    found["activity_count"],
+                )
                 for found in journeys
             ),
             "milestone": Counter(
@@ -236,6 +257,8 @@ class Batch:
         judge = oracle(self.tables, self.policies, self.settings, self.keys)
         answer = judge.answer()
         journey_of = self.journey_of_event(answer)
+        touches = Counter(answer.touch_journey.values())
+        activities = Counter(answer.activity_journey.values())
         return {
             "person": Counter(answer.person_of.items()),
             "stage_event": Counter(
@@ -249,6 +272,7 @@ class Batch:
                 )
                 for event in answer.events
             ),
+            "event_number": self.event_numbers(judge, answer),
             "status_discrepancy": Counter(
                 (
                     *found.loser.name,
@@ -256,11 +280,28 @@ class Batch:
                     found.discrepancy_type,
                     found.authority,
                     found.authority_occurred_at,
+                    found.difference_seconds,
+                    float(judge.authorities[found.loser.stage, found.authority]["tolerance_hours"]),
                 )
                 for found in answer.discrepancies
             ),
             "journey": Counter(
-                (found.person, found.number, found.entered_at, found.outcome, found.ended_at)
+                (
+                    found.person,
+                    found.number,
+                    found.entered_at,
+                    judge.business_date(found.entered_at),
+                    found.events[0].source_system,
+                    found.events[0].stage,
+                    judge.attributes[found.events[0].record]["region"],
+                    judge.attributes[found.events[0].record]["product_line"],
+                    found.outcome,
+                    found.ended_at,
+                    found.furthest_stage,
+                    len(found.events),
+                    touches[found.person, found.number],
+                    activities[found.person, found.number],
+                )
                 for found in answer.journeys
             ),
             "milestone": Counter(
@@ -297,6 +338,19 @@ class Batch:
             "contact": Counter(answer.person_of.items()),
             "quarantine": Counter(found for found in answer.rejected),
         }
+
+    @staticmethod
+    def event_numbers(judge: Oracle, answer: Answer) -> Counter[tuple[Any, ...]]:
+        """The place of each effective event in its person's history, and whether it set a milestone."""
+        rows: Counter[tuple[Any, ...]] = Counter()
+        place_of: Counter[RecordId] = Counter()
+        for one in answer.journeys:
+            for position, event in enumerate(one.events):
+                place_of[event.person] += 1
+                first = event.stage not in [earlier.stage for earlier in one.events[:position]]
+                reached = event.stage in FORWARD_STAGES and judge.milestone_at(one, event.stage) is not None
+                rows[(*event.name, place_of[event.person], first and reached)] += 1
+        return rows
 
     @staticmethod
     def number_of(journeys: Mapping[int, tuple[RecordId, int]], found: Row) -> int | None:

@@ -22,7 +22,7 @@ from leadlag.simulate.arrays import (
 from leadlag.simulate.clock import ZONE_NAMES, demand, utc_offset
 from leadlag.simulate.people import YEARLY_GROWTH
 from leadlag.simulate.plan import DefectLog
-from leadlag.simulate.salesforce import Tables
+from leadlag.simulate.salesforce.ids import Tables
 from leadlag.simulate.settings import Settings
 from leadlag.simulate.tables import build
 from leadlag.simulate.world import (

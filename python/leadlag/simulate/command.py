@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from leadlag.cli import OK, USAGE, CommandError
 from leadlag.simulate.run import generate
-from leadlag.simulate.salesforce import Tables
+from leadlag.simulate.salesforce.ids import Tables
 from leadlag.simulate.settings import (
     DEFAULT_LEADS,
     DEFAULT_SEED,

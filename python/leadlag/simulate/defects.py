@@ -30,10 +30,12 @@ from leadlag.simulate.arrays import (
     times,
     uniform_hash,
 )
-from leadlag.simulate.hubspot import CONTACT_SLOTS, PROPERTIES, VALUES, History, contact_number, history_key
+from leadlag.simulate.hubspot.contacts import PROPERTIES, VALUES, History, history_key
+from leadlag.simulate.hubspot.ids import CONTACT_SLOTS, contact_number
 from leadlag.simulate.journeys import CORRECTION_SLOT, DELETED_DEAL_SLOT, LEAD_SLOTS, OPPORTUNITY_SLOTS
 from leadlag.simulate.plan import Chunk
-from leadlag.simulate.salesforce import LEAD_STATUSES, Leads, Statuses, Tables, lead_id, rep_id
+from leadlag.simulate.salesforce.ids import Tables, lead_id, rep_id
+from leadlag.simulate.salesforce.leads import LEAD_STATUSES, Leads, Statuses
 from leadlag.simulate.settings import TEXT_LIMIT
 from leadlag.simulate.tables import SCHEMAS, build
 from leadlag.simulate.web import Rendered

@@ -11,19 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from leadlag.simulate.arrays import (
-    DAY,
-    HOUR,
-    MINUTE,
-    NEVER,
-    SECOND,
-    Bools,
-    Floats,
-    Ints,
-    choose,
-    sigmoid,
-    stream,
-)
+from leadlag.simulate.arrays import DAY, HOUR, MINUTE, NEVER, SECOND, Bools, Floats, Ints, choose, sigmoid, stream
 from leadlag.simulate.clock import office_time
 from leadlag.simulate.people import MARKETING_ONLY, SALES_ONLY, People
 from leadlag.simulate.settings import (

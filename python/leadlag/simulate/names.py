@@ -11,15 +11,7 @@ import pyarrow.compute as pc
 
 from leadlag.simulate.arrays import Ints, digits, join, pick, text
 from leadlag.simulate.people import Companies, People
-from leadlag.simulate.world import (
-    COMPANY_FIRST,
-    COMPANY_SECOND,
-    COMPANY_THIRD,
-    COUNTRIES,
-    FIRST_NAMES,
-    INDUSTRIES,
-    LAST_NAMES,
-)
+from leadlag.simulate.world import COMPANY_FIRST, COMPANY_SECOND, COMPANY_THIRD, COUNTRIES, FIRST_NAMES, LAST_NAMES
 
 
 @dataclass
@@ -87,8 +79,3 @@ def make_names(people: People, companies: Companies) -> Names:
 
 def _decimal(values: Ints) -> Any:
     return pa.array(values).cast(pa.string())
-
-
-def industry(companies: Companies, rows: Ints) -> Any:
-    """Industry of the employers at the given positions."""
-    return pick(INDUSTRIES, companies.industry[rows])

@@ -24,14 +24,7 @@ from leadlag.simulate.arrays import (
     uniform_hash,
 )
 from leadlag.simulate.clock import office_time, working_day
-from leadlag.simulate.journeys import (
-    BACKDATED_SLOT,
-    OPPORTUNITY_SLOTS,
-    RENEWAL_SLOT,
-    Passes,
-    concatenate,
-    plan_passes,
-)
+from leadlag.simulate.journeys import BACKDATED_SLOT, OPPORTUNITY_SLOTS, RENEWAL_SLOT, Passes, concatenate, plan_passes
 from leadlag.simulate.names import Names, make_names
 from leadlag.simulate.people import MARKETING_ONLY, SALES_ONLY, SYNCED, Companies, People, make_people
 from leadlag.simulate.settings import INQUIRY, OPPORTUNITY, SQL, WON, Settings

@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from leadlag.simulate import ads, defects, hubspot, product, salesforce, web
+from leadlag.simulate import ads, defects, product, web
 from leadlag.simulate.arrays import NEVER, SECOND, constant, integers, numbers, pick, times
+from leadlag.simulate.hubspot import contacts as hubspot_contacts
+from leadlag.simulate.hubspot import deals as hubspot_deals
+from leadlag.simulate.hubspot import emails as hubspot_emails
+from leadlag.simulate.hubspot import engagements as hubspot_engagements
+from leadlag.simulate.hubspot import forms as hubspot_forms
+from leadlag.simulate.hubspot import setup as hubspot_setup
+from leadlag.simulate.hubspot.ids import contact_number
 from leadlag.simulate.journeys import (
     BASE,
     DELETED_SLOT,
@@ -22,7 +29,14 @@ from leadlag.simulate.journeys import (
 )
 from leadlag.simulate.people import NURTURE_EFFECT
 from leadlag.simulate.plan import Chunk, DefectLog, make_chunk
-from leadlag.simulate.salesforce import Leads, Tables
+from leadlag.simulate.salesforce import accounts as salesforce_accounts
+from leadlag.simulate.salesforce import activities as salesforce_activities
+from leadlag.simulate.salesforce import campaigns as salesforce_campaigns
+from leadlag.simulate.salesforce import deals as salesforce_deals
+from leadlag.simulate.salesforce import leads as salesforce_leads
+from leadlag.simulate.salesforce import setup as salesforce_setup
+from leadlag.simulate.salesforce.ids import Tables, contact_id, lead_id
+from leadlag.simulate.salesforce.leads import Leads
 from leadlag.simulate.settings import STAGE_NAMES, Settings
 from leadlag.simulate.tables import SCHEMAS, build
 from leadlag.simulate.truth import walk
@@ -38,25 +52,25 @@ Progress = Callable[[int], None]
 def render_chunk(chunk: Chunk, entrances: Entrances) -> Tables:
     """All tables of one chunk of persons."""
     tables: Tables = {}
-    emails, clicks = hubspot.render_emails(chunk)
-    forms = hubspot.plan_forms(chunk)
+    emails, clicks = hubspot_emails.render_emails(chunk)
+    forms = hubspot_forms.plan_forms(chunk)
     visits = web.plan_visits(chunk, entrances, forms, clicks)
     origin = web.origin(chunk, entrances, visits)
 
-    leads, statuses = salesforce.plan_leads(chunk)
-    tables |= salesforce.render_leads(chunk, leads, statuses, origin)
-    tables |= salesforce.render_contacts(chunk)
-    tables |= salesforce.render_deals(chunk)
-    tables |= salesforce.render_members(chunk, leads)
-    acts = salesforce.plan_activities(chunk)
-    tables |= salesforce.render_activities(chunk, acts)
+    leads, statuses = salesforce_leads.plan_leads(chunk)
+    tables |= salesforce_leads.render_leads(chunk, leads, statuses, origin)
+    tables |= salesforce_accounts.render_contacts(chunk)
+    tables |= salesforce_deals.render_deals(chunk)
+    tables |= salesforce_campaigns.render_members(chunk, leads)
+    acts = salesforce_activities.plan_activities(chunk)
+    tables |= salesforce_activities.render_activities(chunk, acts)
 
-    history = hubspot.plan_history(chunk)
-    tables |= hubspot.render_contacts(chunk, history, leads, origin)
-    tables |= hubspot.render_deals(chunk)
-    tables |= hubspot.render_engagements(chunk, acts)
+    history = hubspot_contacts.plan_history(chunk)
+    tables |= hubspot_contacts.render_contacts(chunk, history, leads, origin)
+    tables |= hubspot_deals.render_deals(chunk)
+    tables |= hubspot_engagements.render_engagements(chunk, acts)
     tables |= emails
-    tables |= hubspot.render_forms(chunk, forms)
+    tables |= hubspot_forms.render_forms(chunk, forms)
 
     views = web.render_page_views(chunk, entrances, visits)
     tables["web.page_view"] = defects.spoil_text_times(chunk, "web.page_view", views, "page_view_id", "viewed_at", 540)
@@ -134,28 +148,28 @@ def _records(chunk: Chunk, leads: Leads) -> Any:
     number = chunk.people.number
     contacts = np.flatnonzero(chunk.contact_since <= until)
     real = np.flatnonzero((leads.created <= until) & (leads.slot != DELETED_SLOT))
-    person, slot, created = hubspot.contact_records(chunk)
+    person, slot, created = hubspot_contacts.contact_records(chunk)
     known = created <= until
     person, slot, created = person[known], slot[known], created[known]
     parts = (
         (
             "salesforce",
             "lead",
-            salesforce.lead_id(number[leads.person[real]] * LEAD_SLOTS + leads.slot[real]),
+            lead_id(number[leads.person[real]] * LEAD_SLOTS + leads.slot[real]),
             number[leads.person[real]],
             leads.created[real],
         ),
         (
             "salesforce",
             "contact",
-            salesforce.contact_id(chunk, contacts),
+            contact_id(chunk, contacts),
             number[contacts],
             chunk.contact_since[contacts],
         ),
         (
             "hubspot",
             "contact",
-            pa.array(hubspot.contact_number(number[person], slot)).cast(pa.string()),
+            pa.array(contact_number(number[person], slot)).cast(pa.string()),
             number[person],
             created,
         ),
@@ -211,8 +225,8 @@ def generate(settings: Settings, progress: Progress | None = None) -> Iterator[T
     """
     world = make_world(settings)
     log = DefectLog(settings.until)
-    shared: Tables = salesforce.render_world(settings, world)
-    shared |= hubspot.render_world(settings, world)
+    shared: Tables = salesforce_setup.render_world(settings, world)
+    shared |= hubspot_setup.render_world(settings, world)
     shared |= ads.render(settings, world, log)
     shared["truth.defect"] = pa.concat_tables(log.tables)
     for name in SCHEMAS:

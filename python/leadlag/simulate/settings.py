@@ -29,9 +29,7 @@ STAGES = {
 STAGE_NAMES = {number: name for name, number in STAGES.items()}
 MIN_GAP_DAYS = {RECYCLED: 30, LOST: 90, DISQUALIFIED: 90, WON: 90}
 AUTHORITY_TOLERANCE = 24 * HOUR
-FUTURE_TOLERANCE = 24 * HOUR
 TEXT_LIMIT = 255
-QUALIFYING_PROBABILITY = 0.1
 
 # Every class of planted defect, with its meaning.
 DEFECTS = {

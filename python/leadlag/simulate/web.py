@@ -31,9 +31,11 @@ from leadlag.simulate.arrays import (
     uuid,
 )
 from leadlag.simulate.clock import BERLIN, NEW_YORK, utc_offset
-from leadlag.simulate.hubspot import FORM_PATHS, Clicks, Submissions, contact_number, site_of
+from leadlag.simulate.hubspot.emails import Clicks
+from leadlag.simulate.hubspot.forms import FORM_PATHS, Submissions
+from leadlag.simulate.hubspot.ids import contact_number, site_of
 from leadlag.simulate.plan import Chunk
-from leadlag.simulate.salesforce import Origin
+from leadlag.simulate.salesforce.leads import Origin
 from leadlag.simulate.tables import build
 from leadlag.simulate.world import (
     EMAIL,

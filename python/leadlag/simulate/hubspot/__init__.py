@@ -1,0 +1,1 @@
+"""The marketing side: HubSpot tables in the Fivetran schema."""

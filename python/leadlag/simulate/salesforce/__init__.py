@@ -1,0 +1,1 @@
+"""The sales side: Salesforce tables in the Fivetran schema."""
