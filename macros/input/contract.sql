@@ -146,7 +146,9 @@ judged as (
 
     select
         versioned.*,
-        tolerance.*,
+        {%- if 'email' in columns and 'email' in personal %}
+        {{ leadlag.normalized_email('versioned.email') }} as email_address,
+        {%- endif %}
         case
             {%- for rule, column, condition in checks %}
             when {{ condition }} then {{ loop.index }}
@@ -163,7 +165,7 @@ select
     {{ column }},
     {%- endfor %}
     {%- if 'email' in columns and 'email' in personal %}
-    {{ leadlag.email_key('email') }} as email_key,
+    {{ leadlag.address_key('email_address') }} as email_key,
     {%- endif %}
     coalesce(recorded_at, occurred_at) as recorded_at,
     coalesce(event_sequence, 0) as event_sequence,

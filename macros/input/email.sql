@@ -1,14 +1,12 @@
-{#- An e-mail address as it is compared: lower case, without blanks, angle brackets and a leading mailto:. -#}
+{#- An e-mail address as it is compared: lower case, without outer blanks, angle brackets and a leading mailto:. -#}
 {% macro normalized_email(email) -%}
-    {%- set bare = "trim(both '<> ' from lower(" ~ email ~ "))" -%}
-    case when {{ bare }} like 'mailto:%' then trim(both '<> ' from substr({{ bare }}, 8)) else {{ bare }} end
+    trim(both '<> ' from regexp_replace(lower({{ email }}), '^[< ]*mailto:', ''))
 {%- endmacro %}
 
 
-{#- Hashed e-mail, or null unless the text can be an address: one @ with something before it, a dot inside the domain,
-    no blank, comma or semicolon. -#}
-{% macro email_key(email) -%}
-    {%- set address = '(' ~ leadlag.normalized_email(email) ~ ')' -%}
+{#- Hash of a normalised address, or null unless the text can be one: one @ with something before it, a dot inside the
+    domain, no blank, comma or semicolon. -#}
+{% macro address_key(address) -%}
     case
         when
             {{ address }} like '_%@_%._%'
@@ -20,4 +18,10 @@
             and {{ address }} not like '%;%'
             then {{ leadlag.key([address]) }}
     end
+{%- endmacro %}
+
+
+{#- Hash of an address as delivered; null when it cannot be one. -#}
+{% macro email_key(email) -%}
+    {{ leadlag.address_key('(' ~ leadlag.normalized_email(email) ~ ')') }}
 {%- endmacro %}
