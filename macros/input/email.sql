@@ -1,6 +1,8 @@
-{#- An e-mail address as it is compared: lower case, without outer blanks, angle brackets and a leading mailto:. -#}
+{#- An e-mail address as it is compared: lower case, without outer white space (exports leave tabs and line ends),
+    angle brackets and a leading mailto:. -#}
 {% macro normalized_email(email) -%}
-    trim(both '<> ' from regexp_replace(lower({{ email }}), '^[< ]*mailto:', ''))
+    {%- set blank = "translate(lower(" ~ email ~ "), chr(9) || chr(10) || chr(13), '   ')" -%}
+    trim(both '<> ' from regexp_replace({{ blank }}, '^[< ]*mailto:', ''))
 {%- endmacro %}
 
 

@@ -190,6 +190,11 @@ def read_policies(folder: Path) -> dict[str, list[dict[str, str]]]:
     return policies
 
 
+def record_named_by(row: Row) -> RecordId:
+    """The record that a row of lead_record is."""
+    return (row["source_system"], row["record_type"], row["source_id"])
+
+
 def record_of(row: Row) -> RecordId | None:
     """The record that an event or an opportunity belongs to, when the source names one."""
     if row["record_type"] is None or row["record_source_id"] is None:
@@ -225,13 +230,7 @@ class Keys:
 class Oracle:
     """Applies the rules to one set of tables."""
 
-    def __init__(
-        self,
-        tables: Tables,
-        policies: Policies,
-        settings: Settings,
-        keys: Keys,
-    ) -> None:
+    def __init__(self, tables: Tables, policies: Policies, settings: Settings, keys: Keys) -> None:
         self.tables = tables
         self.policies = policies
         self.settings = settings
@@ -249,13 +248,8 @@ class Oracle:
         """Apply all rules in their order."""
         as_of = self.data_clock()
         rows, rejected = self.accepted_rows(as_of)
-        self.created_at = {
-            (row["source_system"], row["record_type"], row["source_id"]): row["occurred_at"]
-            for row in rows["lead_record"]
-        }
-        self.attributes = {
-            (row["source_system"], row["record_type"], row["source_id"]): row for row in rows["lead_record"]
-        }
+        self.attributes = {record_named_by(row): row for row in rows["lead_record"]}
+        self.created_at = {record: row["occurred_at"] for record, row in self.attributes.items()}
         self.rows = rows
         person_of = self.persons(rows)
         self.person_of = person_of
@@ -283,13 +277,13 @@ class Oracle:
     # As of any time ---------------------------------------------------------------------------------------------------
 
     def data_clock(self) -> datetime:
-        """The variable, or the newest recorded_at among accepted lead records, status events and opportunity stages."""
+        """The variable, or the newest recorded_at among accepted lead records, statuses, opportunities and their stages."""
         if self.settings.as_of is not None:
             return self.settings.as_of
         rows, _ = self.accepted_rows(None)
         known = [
             recorded_at(row)
-            for entity in ("lead_record", "status_event", "opportunity_stage_event")
+            for entity in ("lead_record", "status_event", "opportunity", "opportunity_stage_event")
             for row in rows[entity]
         ]
         return max(moment for moment in known if moment is not None)
@@ -320,7 +314,7 @@ class Oracle:
                 else:
                     rows[entity].append(row)
                 seen.add(key)
-        records = {(row["source_system"], row["record_type"], row["source_id"]) for row in rows["lead_record"]}
+        records = {record_named_by(row) for row in rows["lead_record"]}
         self.keep(rows, rejected, "status_event", lambda row: record_of(row) in records)
         opportunities = {(row["source_system"], row["source_id"]) for row in rows["opportunity"]}
         self.keep(
@@ -339,7 +333,7 @@ class Oracle:
     def natural_key(entity: str, row: Row) -> tuple[Any, ...]:
         """What a source calls the row: a record by its type, an event by its table, the rest by the id alone."""
         if entity == "lead_record":
-            return (row["source_system"], row["record_type"], row["source_id"])
+            return record_named_by(row)
         if entity in ("opportunity", "campaign", "rep", "account"):
             return (row["source_system"], row["source_id"])
         return name_of(row)
@@ -432,7 +426,7 @@ class Oracle:
         for row in rows["lead_record"]:
             email = self.email_key(row["email"])
             if email is not None:
-                found[email].append((row["source_system"], row["record_type"], row["source_id"]))
+                found[email].append(record_named_by(row))
         return found
 
     def joins_people(self, link: Row) -> bool:
@@ -487,18 +481,24 @@ class Oracle:
         """The rows of an opportunity's history that change its state, with the new state.
 
         Won by the flag; lost when closed and not won; opportunity when open and qualified; open and not qualified is
-        no state at all. A row counts only where its state differs from that of the row before it.
+        no state at all. Until it has qualified once, an opportunity has no state: a renewal is neither won nor lost. A row
+        counts only where its state differs from that of the row before it.
         """
         told = []
         previous: str | None = None
+        has_qualified = False
         for row in sorted(history, key=lambda row: (row["occurred_at"], sequence_of(row), row["source_id"])):
             state: str | None
-            if row["is_won"]:
+            qualifies = self.is_qualified(opportunity, row)
+            has_qualified = has_qualified or qualifies
+            if not has_qualified:
+                state = None
+            elif row["is_won"]:
                 state = "won"
             elif row["is_closed"]:
                 state = "lost"
             else:
-                state = "opportunity" if self.is_qualified(opportunity, row) else None
+                state = "opportunity" if qualifies else None
             if state is not None and state != previous:
                 told.append((row, state))
             previous = state

@@ -207,6 +207,9 @@ def test_rules_that_contradict_stop_the_run_with_one_error(
     policies["conversion_definition"].append({**definitions["mql_to_won"], "version": "2"})
     definitions["inquiry_to_mql_30d"]["window_days"] = "0"
     definitions["mql_to_sal_30d"].update(from_milestone="won", to_milestone="mql")
+    policies["conversion_definition"].append(
+        {**definitions["inquiry_to_won"], "recycled_policy": "last_journey", "scope_region": "APAC"}
+    )
     policies["status_map"][0]["stage"] = "won"
     policies["status_map"].append({**policies["status_map"][3], "status_raw": "WORKING ", "stage": "sql"})
     policies["recycle_rule"][0]["min_gap_days"] = "-1"
@@ -228,6 +231,7 @@ def test_rules_that_contradict_stop_the_run_with_one_error(
         "conversion_definition.csv, row [inquiry_to_mql_30d, 1, *, *, window, 0]: basis and window_days contradict",
         "basis window needs window_days of 1 or more",
         "conversion_definition.csv, row [mql_to_won, versions 1 and 2]: two versions are valid at the same time",
+        "conversion_definition.csv, row [inquiry_to_won]: rows of one definition have different recycled policies",
         "conversion_definition.csv, row [mql_to_sal_30d, 1]: mql does not come after won. Exchange",
         "status_map.csv, row [salesforce, status, Open - Not Contacted, won]: not a stage that a status can mean",
         "status_map.csv, row [salesforce, status, working]: 2 rows for the same",

@@ -50,6 +50,7 @@ def people(run_dbt: RunDbt, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     links = [link(f"chain{number}", f"chain{number + 1}") for number in range(CHAIN - 1)]
     records += [record(f"star{number}", 5000 + number, "Ada@Acme.io ") for number in range(500)]
     records += [record(f"info{number}", 6000 + number, "info@acme.io") for number in range(50)]
+    records += [record("tab", 6900, "ada@acme.io\t\r\n"), record("brackets", 6901, "<mailto:ADA@acme.io>")]
     records += [record("plus", 7000, "ada+crm@acme.io"), record("dot", 7001, "ada.@acme.io")]
     built = ContractBuild(run_dbt, folder).build(
         folder / "leadlag.duckdb",
@@ -70,6 +71,10 @@ def test_a_chain_of_three_thousand_merges_is_one_person(people: dict[str, str]) 
 
 def test_five_hundred_records_of_one_address_are_one_person(people: dict[str, str]) -> None:
     assert {people[f"star{number}"] for number in range(500)} == {"star0"}
+
+
+def test_spellings_of_one_address_are_one_person(people: dict[str, str]) -> None:
+    assert people["tab"] == people["brackets"] == "star0"
 
 
 def test_a_shared_mailbox_joins_nobody(people: dict[str, str]) -> None:

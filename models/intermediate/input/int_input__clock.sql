@@ -4,6 +4,8 @@ with known as (
     union all
     select max(known_at) as newest_at from {{ ref('int_input__status_event_checked') }} where quarantine_rule is null
     union all
+    select max(known_at) as newest_at from {{ ref('int_input__opportunity_checked') }} where quarantine_rule is null
+    union all
     select max(known_at) as newest_at from {{ ref('int_input__opportunity_stage_event_checked') }} where quarantine_rule is null
 
 ),

@@ -64,17 +64,33 @@ unqualified as (
 
 ),
 
-staged as (
+judged as (
 
     select
         event.*,
-        case
-            when event.is_won then 'won'
-            when event.is_closed then 'lost'
-            when unqualified.opportunity_stage_event_key is null then 'opportunity'
-        end as stage
+        unqualified.opportunity_stage_event_key is null as is_qualified,
+        max(case when unqualified.opportunity_stage_event_key is null then 1 else 0 end) over (
+            partition by event.opportunity_key
+            order by event.occurred_at, event.event_sequence, event.source_id
+            rows between unbounded preceding and current row
+        ) = 1 as has_qualified
     from event
     left join unqualified on event.opportunity_stage_event_key = unqualified.opportunity_stage_event_key
+
+),
+
+-- What never was a qualified opportunity, such as a renewal, is neither won nor lost in the funnel.
+staged as (
+
+    select
+        judged.*,
+        case
+            when not has_qualified then null
+            when is_won then 'won'
+            when is_closed then 'lost'
+            when is_qualified then 'opportunity'
+        end as stage
+    from judged
 
 ),
 

@@ -73,6 +73,15 @@ where
     earlier.valid_from < coalesce(later.valid_to, cast('9999-12-31' as date))
     and later.valid_from < coalesce(earlier.valid_to, cast('9999-12-31' as date))
 union all
+select
+    'seeds/policy/conversion_definition.csv' as seed_file,
+    conversion_definition as policy_row,
+    'rows of one definition have different recycled policies, so that nobody could say who is counted once' as rule,
+    'Give the other policy a definition of its own' as remedy
+from {{ ref('conversion_definition') }}
+group by conversion_definition
+having min(recycled_policy) <> max(recycled_policy)
+union all
 {{ leadlag.repeated_policy_row('channel_rule', ['rule_order']) }}
 union all
 {{ leadlag.violation(
