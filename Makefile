@@ -13,7 +13,7 @@ DEMO_UNTIL ?= 2025-12-31
 # Folder that holds dbt_utils, when the package hub cannot be reached and the stand-in is not wanted.
 DBT_UTILS ?=
 # Lead records of the smaller and the larger benchmark run.
-BENCH_LEADS ?= 20000 100000
+BENCH_LEADS ?= 100000 1000000
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
 EXTRA ?=
 
