@@ -70,9 +70,10 @@
 {#- Body of every int_input__<entity>_checked model: the united rows, each judged by the first rule of
     seeds/policy/quarantine_rule.csv that it breaks (null: accepted).
     key: columns that name a row. required: further columns without which it is unusable. texts: further columns whose
-    length and encoding matter. rules: the entity's own [rule, column, condition], asked last. personal: columns that
-    go no further: an e-mail leaves as email_key, the rest not at all. -#}
-{% macro checked_input(entity, key=['source_system', 'source_table', 'source_id'], required=[], texts=[], rules=[], timed=true, personal=['email', 'full_name', 'phone']) %}
+    length and encoding matter. rules: the entity's own [rule, column, condition], asked last. wide: so much text that
+    reading it twice costs less memory than keeping it. personal: columns that go no further: an e-mail leaves as
+    email_key, the rest not at all. -#}
+{% macro checked_input(entity, key=['source_system', 'source_table', 'source_id'], required=[], texts=[], rules=[], timed=true, wide=false, personal=['email', 'full_name', 'phone']) %}
 {%- set columns = leadlag.contract_columns(entity).keys() | list if execute else [] -%}
 {%- set checks = [] -%}
 {%- for column in key + required -%}
@@ -100,7 +101,7 @@ with tolerance as (
 
 ),
 
-united as (
+united as {{ 'not materialized ' if wide and target.type != 'spark' }}(
 
     select
         delivered.*,
@@ -161,7 +162,7 @@ judged as (
 
 select
     {{ entity }}_key,
-    {%- for column in columns if column not in ['recorded_at', 'event_sequence'] + personal %}
+    {%- for column in columns if column not in ['occurred_at_raw', 'recorded_at', 'loaded_at', 'event_sequence'] + personal %}
     {{ column }},
     {%- endfor %}
     {%- if 'email' in columns and 'email' in personal %}
@@ -170,7 +171,19 @@ select
     coalesce(recorded_at, occurred_at) as recorded_at,
     coalesce(event_sequence, 0) as event_sequence,
     known_at,
+    case when broken_check is not null then occurred_at_raw end as occurred_at_raw,
     case broken_check{% for check in checks %} when {{ loop.index }} then '{{ check[0] }}'{% endfor %} end as quarantine_rule,
     case broken_check{% for check in checks %} when {{ loop.index }} then '{{ check[1] }}'{% endfor %} end as quarantine_column
 from judged
+{% endmacro %}
+
+
+{#- Body of every int_input__<entity> model: what the check accepted, known by as_of (or at a time nobody knows, which
+    only entities without one are allowed). -#}
+{% macro accepted_input(entity) %}
+select checked.*
+from {{ ref('int_input__' ~ entity ~ '_checked') }} as checked
+-- One condition in a case: of plain comparisons DuckDB expects 40 rows of 8 million to pass, and joins accordingly.
+inner join {{ ref('int_input__clock') }} as clock
+    on case when checked.known_at > clock.as_of then false else checked.quarantine_rule is null end
 {% endmacro %}

@@ -1,17 +1,15 @@
 {#- Parts of URLs, by position rather than by regular expressions, which cost several times as much. -#}
 
-{#- Host with port and user as written, also of a bare domain or a URL without scheme. -#}
-{% macro url_authority(url) -%}
-    case
-            when position('://' in {{ url }}) > 0 then split_part({{ url }}, '/', 3)
-            else split_part({{ url }}, '/', 1)
-        end
+{#- Host in lower case, without port; also of a bare domain or a URL without scheme. -#}
+{% macro url_host(url) -%}
+    lower(split_part(split_part(split_part(
+            case when position('://' in {{ url }}) > 0 then split_part({{ url }}, '/', 3) else split_part({{ url }}, '/', 1) end,
+            ':', 1), '?', 1), '#', 1))
 {%- endmacro %}
 
 
-{#- Domain of what url_authority gave: lower case, without www., port and query; null unless it has a dot inside. -#}
-{% macro url_domain(authority) -%}
-    {%- set host = "lower(split_part(split_part(split_part(" ~ authority ~ ", ':', 1), '?', 1), '#', 1))" -%}
+{#- Domain of what url_host gave: without www.; null unless it has a dot inside. -#}
+{% macro url_domain(host) -%}
     case when {{ host }} like 'www.%' then substr({{ host }}, 5) when {{ host }} like '%_.%_' then {{ host }} end
 {%- endmacro %}
 
@@ -26,15 +24,13 @@
 {%- endmacro %}
 
 
-{#- Path of what url_address gave, without a trailing slash; / for the root. A host has no slash, so the first one after
+{#- Path of what url_address gave, without trailing slashes; / for the root. A host has no slash, so the first one after
     the eighth character (https://) begins the path. -#}
 {% macro url_path(address) -%}
-    {%- set path = "substr(" ~ address ~ ", 8 + position('/' in substr(" ~ address ~ ", 9)))" -%}
+    {%- set path = "substr(" ~ address ~ ", 8 + position('/' in (substr(" ~ address ~ ", 9) || '/')))" -%}
     case
-            when position('://' in {{ address }}) = 0 then nullif({{ address }}, '')
-            when position('/' in substr({{ address }}, 9)) = 0 then '/'
-            when {{ address }} like '%/' and length({{ path }}) > 1 then substr({{ path }}, 1, length({{ path }}) - 1)
-            else {{ path }}
+            when position('://' in {{ address }}) > 0 then coalesce(nullif(trim(trailing '/' from {{ path }}), ''), '/')
+            else nullif({{ address }}, '')
         end
 {%- endmacro %}
 
@@ -47,10 +43,7 @@
 
 {#- Value of a parameter of what url_query gave, still encoded except that + is a blank; null when absent or empty. -#}
 {% macro url_parameter(query, name) -%}
-    case
-            when position('&{{ name }}=' in {{ query }}) > 0
-                then nullif(replace(split_part(split_part({{ query }}, '&{{ name }}=', 2), '&', 1), '+', ' '), '')
-        end
+    nullif(replace(split_part(split_part({{ query }}, '&{{ name }}=', 2), '&', 1), '+', ' '), '')
 {%- endmacro %}
 
 

@@ -30,6 +30,12 @@
 {%- endmacro %}
 
 
+{#- UTC timestamp at which a date begins in the business time zone. -#}
+{% macro business_midnight(date) -%}
+    {{ leadlag.naive_to_utc('cast(' ~ date ~ ' as timestamp)', var('business_timezone', 'UTC')) }}
+{%- endmacro %}
+
+
 {#- Whole days from one date to another. -#}
 {% macro days_between(first, second) -%}
     {{ return(adapter.dispatch('days_between', 'leadlag')(first, second)) }}

@@ -2,7 +2,18 @@
 
 {%- set stages = ['inquiry', 'mql', 'sal', 'sql', 'opportunity', 'won'] -%}
 
-with milestone as (
+-- Bounds as instants: twelve conversions here instead of one a row below.
+with definition as (
+
+    select
+        *,
+        {{ leadlag.business_midnight('valid_from') }} as valid_from_at,
+        {{ leadlag.business_midnight('valid_to') }} as valid_to_at
+    from {{ ref('conversion_definition') }}
+
+),
+
+milestone as (
 
     select
         journey.journey_key,
@@ -26,8 +37,8 @@ with milestone as (
         definition.time_basis,
         definition.recycled_policy,
         definition.maturity_days,
-        definition.valid_from,
-        definition.valid_to,
+        definition.valid_from_at,
+        definition.valid_to_at,
         {%- for which in ['from', 'to'] %}
         -- As recorded, as first seen whatever the order, and as reached (the stage or any later one).
         case definition.{{ which }}_milestone
@@ -53,7 +64,7 @@ with milestone as (
         {%- endfor %}
     from {{ ref('fct_journey') }} as journey
     inner join {{ ref('int_lifecycle__journey') }} as lifecycle on journey.journey_key = lifecycle.journey_key
-    cross join {{ ref('conversion_definition') }} as definition
+    cross join definition
     where
         definition.scope_region in ('*', journey.region)
         and definition.scope_product_line in ('*', journey.product_line)
@@ -69,7 +80,9 @@ entered as (
         from_at is null and from_first_at is null as is_imputed,
         from_at is null and from_first_at is not null as is_out_of_order
     from milestone
-    where coalesce(from_at, from_first_at, from_reached_at) is not null
+    where
+        coalesce(from_at, from_first_at, from_reached_at) >= valid_from_at
+        and (coalesce(from_at, from_first_at, from_reached_at) < valid_to_at or valid_to_at is null)
 
 )
 

@@ -1,11 +1,12 @@
+{%- set columns = ['touchpoint_type', 'utm_source', 'utm_medium', 'referrer_domain', 'click_id_type'] -%}
+
+-- An empty text for null, so that touchpoints can be joined by plain equality, which every engine hashes.
 with combination as (
 
     select distinct
-        touchpoint_type,
-        utm_source,
-        utm_medium,
-        referrer_domain,
-        click_id_type
+        {%- for column in columns %}
+        coalesce({{ column }}, '') as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ ref('int_input__touchpoint') }}
 
 ),
@@ -14,40 +15,31 @@ with combination as (
 matching as (
 
     select
-        combination.touchpoint_type,
-        combination.utm_source,
-        combination.utm_medium,
-        combination.referrer_domain,
-        combination.click_id_type,
+        {%- for column in columns %}
+        combination.{{ column }},
+        {%- endfor %}
         min(rule.rule_order) as rule_order
     from combination
     inner join {{ ref('channel_rule') }} as rule
         on
-            {%- for column in ['touchpoint_type', 'utm_source', 'utm_medium', 'referrer_domain', 'click_id_type'] %}
+            {%- for column in columns %}
             {{ 'and ' if not loop.first }}case
                 when rule.{{ column }} = '*' then true
-                when coalesce(rule.{{ column }}, '') = '' then coalesce(combination.{{ column }}, '') = ''
-                else coalesce(lower(combination.{{ column }}), '') like lower(rule.{{ column }})
+                when coalesce(rule.{{ column }}, '') = '' then combination.{{ column }} = ''
+                else lower(combination.{{ column }}) like lower(rule.{{ column }})
             end
             {%- endfor %}
     group by
-        combination.touchpoint_type,
-        combination.utm_source,
-        combination.utm_medium,
-        combination.referrer_domain,
-        combination.click_id_type
+        {%- for column in columns %}
+        combination.{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
 )
 
 select
-    {{ leadlag.key([
-        'matching.touchpoint_type', 'matching.utm_source', 'matching.utm_medium', 'matching.referrer_domain', 'matching.click_id_type',
-    ]) }} as channel_key,
-    matching.touchpoint_type,
-    matching.utm_source,
-    matching.utm_medium,
-    matching.referrer_domain,
-    matching.click_id_type,
+    {%- for column in columns %}
+    matching.{{ column }},
+    {%- endfor %}
     rule.channel,
     rule.is_paid
 from matching

@@ -23,7 +23,6 @@ select
     event.occurred_at,
     event.occurred_at_raw,
     event.recorded_at,
-    event.loaded_at,
     event.event_sequence,
     event.opportunity_source_id,
     event.stage_raw,

@@ -1,7 +1,3 @@
 {{ config(materialized='view') }}
 
-select checked.*
-from {{ ref('int_input__spend_checked') }} as checked
-inner join {{ ref('int_input__clock') }} as clock
-    on checked.known_at <= clock.as_of
-where checked.quarantine_rule is null
+{{ leadlag.accepted_input('spend') }}

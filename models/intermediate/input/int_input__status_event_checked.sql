@@ -24,7 +24,6 @@ select
     event.occurred_at,
     event.occurred_at_raw,
     event.recorded_at,
-    event.loaded_at,
     event.event_sequence,
     event.record_type,
     event.record_source_id,

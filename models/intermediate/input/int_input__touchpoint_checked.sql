@@ -1,4 +1,5 @@
 {{ leadlag.checked_input(
     'touchpoint',
-    texts=['utm_source', 'utm_medium']
+    texts=['utm_source', 'utm_medium'],
+    wide=true
 ) }}

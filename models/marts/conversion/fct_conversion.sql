@@ -1,8 +1,6 @@
 with entry as (
 
-    select *
-    from {{ ref('int_conversion__entry') }}
-    where entered_date >= valid_from and (entered_date < valid_to or valid_to is null)
+    select * from {{ ref('int_conversion__entry') }}
 
 ),
 

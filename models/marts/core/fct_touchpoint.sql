@@ -2,7 +2,7 @@ with touchpoint as (
 
     select
         touchpoint.*,
-        {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }} as lead_record_key
+        case when record_source_id is not null then {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }} end as lead_record_key
     from {{ ref('int_input__touchpoint') }} as touchpoint
 
 ),
@@ -63,8 +63,11 @@ left join {{ ref('int_lifecycle__journey') }} as journey
         and linked.occurred_at > journey.owns_after
         and linked.occurred_at <= journey.owns_until
 left join {{ ref('int_engagement__channel') }} as channel
-    on {{ leadlag.key([
-        'linked.touchpoint_type', 'linked.utm_source', 'linked.utm_medium', 'linked.referrer_domain', 'linked.click_id_type',
-    ]) }} = channel.channel_key
+    on
+        coalesce(linked.touchpoint_type, '') = channel.touchpoint_type
+        and coalesce(linked.utm_source, '') = channel.utm_source
+        and coalesce(linked.utm_medium, '') = channel.utm_medium
+        and coalesce(linked.referrer_domain, '') = channel.referrer_domain
+        and coalesce(linked.click_id_type, '') = channel.click_id_type
 left join {{ ref('int_input__campaign') }} as campaign
     on linked.source_system = campaign.source_system and linked.campaign_source_id = campaign.source_id

@@ -15,10 +15,10 @@ located as (
         page_url,
         user_agent,
         loaded_at,
-        {{ leadlag.url_authority('page_url') }} as page_authority,
+        {{ leadlag.url_host('page_url') }} as page_host,
         {{ leadlag.url_address('page_url') }} as page_address,
         {{ leadlag.url_query('page_url') }} as page_query,
-        {{ leadlag.url_authority('referrer_url') }} as referrer_authority
+        {{ leadlag.url_host('referrer_url') }} as referrer_host
     from delivered
 
 ),
@@ -34,9 +34,9 @@ parsed as (
         page_url,
         user_agent,
         loaded_at,
-        {{ leadlag.url_domain('page_authority') }} as page_domain,
+        {{ leadlag.url_domain('page_host') }} as page_domain,
         {{ leadlag.url_path('page_address') }} as landing_path,
-        {{ leadlag.url_domain('referrer_authority') }} as referrer_domain,
+        {{ leadlag.url_domain('referrer_host') }} as referrer_domain,
         {{ leadlag.url_campaign_columns('page_query') }}
     from located
 

@@ -6,8 +6,8 @@ select
     loaded_at,
     company_name as account_name,
     coalesce(
-        {{ leadlag.url_domain(leadlag.url_authority('domain')) }},
-        {{ leadlag.url_domain(leadlag.url_authority('website')) }}
+        {{ leadlag.url_domain(leadlag.url_host('domain')) }},
+        {{ leadlag.url_domain(leadlag.url_host('website')) }}
     ) as domain,
     industry,
     employee_count,

@@ -5,7 +5,7 @@ select
     created_at as occurred_at,
     loaded_at,
     account_name,
-    {{ leadlag.url_domain(leadlag.url_authority('website')) }} as domain,
+    {{ leadlag.url_domain(leadlag.url_host('website')) }} as domain,
     industry,
     employee_count,
     country,
