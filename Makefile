@@ -14,6 +14,8 @@ DEMO_UNTIL ?= 2025-12-31
 DBT_UTILS ?=
 # Lead records of the smaller and the larger benchmark run.
 BENCH_LEADS ?= 100000 1000000
+# Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
+ENGINES ?= duckdb,postgres
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
 EXTRA ?=
 
@@ -34,7 +36,7 @@ DEPS_STAMP := dbt_packages/.installed
 
 .PHONY: help
 help: ## list of commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up -------------------------------------------------------------------------------------------------------
 .PHONY: setup
@@ -108,6 +110,11 @@ pytest: setup ## Python tests, the examples among them
 
 .PHONY: test
 test: lint check-build pytest ## everything CI runs
+
+# --- engines ------------------------------------------------------------------------------------------------------
+.PHONY: compare-engines
+compare-engines: setup ## one company on several engines (ENGINES=duckdb,postgres), every mart compared row for row
+	@python scripts/compare_engines.py --engines $(ENGINES)
 
 # --- benchmark ----------------------------------------------------------------------------------------------------
 .PHONY: bench

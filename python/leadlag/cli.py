@@ -32,6 +32,7 @@ COMMANDS = {
     "simulate": Command(
         "leadlag.simulate.command", "write the raw tables of a fictional company, with planted defects and the truth"
     ),
+    "compare": Command("leadlag.compare", "compare the marts of several targets row for row"),
 }
 
 

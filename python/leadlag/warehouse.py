@@ -155,6 +155,11 @@ class Warehouse(ABC):
         """Rows of a query."""
 
     @abstractmethod
+    def rows(self, schema: str, table: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Column names and all rows of a table as Python values, integers of any size exact (a data frame's are not
+        where a column has nulls)."""
+
+    @abstractmethod
     def execute(self, sql: str) -> None:
         """Run a statement that returns nothing."""
 
@@ -203,6 +208,10 @@ class DuckDBWarehouse(Warehouse):
 
     def query(self, sql: str) -> pd.DataFrame:
         return self._connection.execute(sql).df()
+
+    def rows(self, schema: str, table: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        result = self._connection.execute(f"select * from {quote(schema)}.{quote(table)}")
+        return tuple(column[0] for column in result.description), result.fetchall()
 
     def execute(self, sql: str) -> None:
         self._connection.execute(sql)
@@ -269,6 +278,11 @@ class PostgresWarehouse(Warehouse):
             cursor.execute(sql)
             names = [column[0] for column in cursor.description or []]
             return pd.DataFrame(cursor.fetchall(), columns=names)
+
+    def rows(self, schema: str, table: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"select * from {quote(schema)}.{quote(table)}")
+            return tuple(column[0] for column in cursor.description or []), cursor.fetchall()
 
     def execute(self, sql: str) -> None:
         with self._connection.cursor() as cursor:
@@ -342,6 +356,10 @@ class SparkWarehouse(Warehouse):
     def query(self, sql: str) -> pd.DataFrame:
         frame: pd.DataFrame = self._session.sql(sql).toPandas()
         return frame
+
+    def rows(self, schema: str, table: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        frame = self._session.table(f"`{schema}`.`{table}`")
+        return tuple(frame.columns), [tuple(row) for row in frame.collect()]
 
     def execute(self, sql: str) -> None:
         self._session.sql(sql)

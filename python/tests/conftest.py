@@ -7,10 +7,11 @@ from the developer's: its own profile, warehouse, target folder and log folder, 
 import gc
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,6 +149,17 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data in {path}: set LEADLAG_SHARED_DATA to the folder that holds it")
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real PostgreSQL server for this session; the environment that the profile's target postgres reads."""
+    script, state = str(ROOT / "scripts" / "postgres.sh"), str(tmp_path_factory.mktemp("postgres"))
+    started = subprocess.run([script, "start", state], capture_output=True, text=True, check=False)
+    if started.returncode != 0:
+        pytest.fail(f"no PostgreSQL server: {started.stderr}", pytrace=False)
+    yield dict(word.split("=", 1) for word in shlex.split(started.stdout) if "=" in word)
+    subprocess.run([script, "stop", state], check=True)
 
 
 class InstallPackages(Protocol):

@@ -214,7 +214,7 @@ def test_profile_example_gives_a_connection_for_every_target(target: str) -> Non
     assert set(rendered["outputs"]) == {"duckdb", "postgres", "spark"}
     assert rendered["target"] == "duckdb"
     output = rendered["outputs"][target]
-    assert (output["type"], output["schema"], output["threads"]) == (target, "sandbox", 2)
+    assert (output["type"], output["schema"], output["threads"]) == (target, "sandbox", 1 if target == "duckdb" else 2)
     if target == "spark" and find_spec("dbt.adapters.spark") is None:
         # An extra that set-up leaves out.
         assert (output["method"], output["port"]) == ("session", 10000)
