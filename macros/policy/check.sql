@@ -23,6 +23,15 @@
         {%- if var('unmapped_status', 'error') not in ['error', 'quarantine'] -%}
             {%- do errors.append("var unmapped_status: '" ~ var('unmapped_status') ~ "' is neither error nor quarantine") -%}
         {%- endif -%}
+        {%- if leadlag.access_is_on() -%}
+            {%- set known = run_query("select current_user, (select count(*) from pg_roles where rolname = 'leadlag_build')").rows[0] -%}
+            {%- if known[1] == 0 -%}
+                {%- do errors.append("var access_control: this server has no role leadlag_build; an administrator runs once: dbt run-operation create_access") -%}
+            {%- elif known[0] != 'leadlag_build' -%}
+                {%- do errors.append("var access_control: marts must belong to leadlag_build, not to '" ~ known[0]
+                    ~ "'; an administrator says: alter role " ~ known[0] ~ " set role leadlag_build") -%}
+            {%- endif -%}
+        {%- endif -%}
         {%- set errors = errors + leadlag.missing_required_tables() -%}
         {%- if errors -%}
             {{ exceptions.raise_compiler_error("leadlag cannot start:\n  - " ~ errors | join("\n  - ")) }}
