@@ -94,7 +94,7 @@ def _render(value: Any, environment: jinja2.Environment) -> Any:
     if not isinstance(value, str) or "{{" not in value:
         return value
     conversions: dict[str, Callable[[str], Any]] = {"as_number": _as_number, "as_bool": _as_bool}
-    text = environment.from_string(value).render(env_var=_env_var)
+    text = environment.from_string(value).render(env_var=_env_var, invocation_id="")
     for name, convert in conversions.items():
         if re.search(rf"\|\s*{name}\s*}}}}\s*$", value):
             return convert(text)
@@ -324,7 +324,8 @@ class PostgresWarehouse(Warehouse):
         # Valid values are quoted and nulls are not, so that empty text stays empty text.
         options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
         with tempfile.TemporaryFile() as buffer, self._connection.cursor() as cursor:
-            pyarrow.csv.write_csv(rows, buffer, options)
+            # In one piece: of a table with empty chunks pyarrow 26 writes bytes it never set.
+            pyarrow.csv.write_csv(rows.combine_chunks(), buffer, options)
             buffer.seek(0)
             cursor.copy_expert(statement, buffer)
 

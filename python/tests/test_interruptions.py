@@ -1,0 +1,143 @@
+"""A build that is killed, doubled or read from meanwhile leaves whole and right tables.
+
+Builds are processes of their own here and are killed with SIGKILL: nothing of dbt can tidy up after them.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg2
+import pytest
+from leadlag.compare import Mart, compare, read_marts
+from leadlag.warehouse import opened
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+
+
+def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    command = ["dbt", "--no-use-colors", "build", *MODELS]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    printed, _ = process.communicate(timeout=300)
+    if process.returncode != 0:
+        pytest.fail(f"dbt build\n{printed[-4000:]}", pytrace=False)
+    return printed
+
+
+def reached(process: subprocess.Popen[str], nodes: int) -> None:
+    """Returns when the build has finished so many nodes."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f" {nodes} of " in line and " OK " in line:
+            return
+    pytest.fail(f"the build ended before its node {nodes}", pytrace=False)
+
+
+def marts_of(engine: str, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Mart]:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with opened(engine) as warehouse:
+        return read_marts(warehouse)
+
+
+@pytest.fixture
+def environment(
+    request: pytest.FixtureRequest, profiles_dir: Path, postgres_server: dict[str, str], tmp_path: Path
+) -> dict[str, str]:
+    """A simulated company on the engine of the test, nothing built yet."""
+    engine = request.param
+    environment = {
+        **os.environ,
+        **postgres_server,
+        "DBT_PROFILES_DIR": str(profiles_dir),
+        "LEADLAG_TARGET": engine,
+        "LEADLAG_SCHEMA": "interrupted",
+        "LEADLAG_DUCKDB_PATH": str(tmp_path / "leadlag.duckdb"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+    }
+    company = ["--leads", "150", "--seed", "12", "--until", "2025-12-31", "--target", engine]
+    command = [sys.executable, "-m", "leadlag", "simulate", "--quiet", *company]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return environment
+
+
+@pytest.mark.parametrize("environment", ["duckdb", "postgres"], indirect=True)
+def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = environment["LEADLAG_TARGET"]
+    finish(start(environment))
+    undisturbed = marts_of(engine, environment, monkeypatch)
+    points = random.Random(engine).sample(range(20, 160), 3)
+    for nodes in points:
+        process = start(environment)
+        reached(process, nodes)
+        time.sleep(random.Random(nodes).random() / 5)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        # What readers find meanwhile: every mart, whole.
+        assert (
+            compare({"undisturbed": undisturbed, f"killed after {nodes}": marts_of(engine, environment, monkeypatch)})
+            == []
+        )
+    finish(start(environment))
+    assert compare({"undisturbed": undisturbed, "again": marts_of(engine, environment, monkeypatch)}) == []
+
+
+@pytest.mark.parametrize("environment", ["duckdb", "postgres"], indirect=True)
+def test_a_second_build_at_the_same_time_stops_and_says_why(environment: dict[str, str]) -> None:
+    first = start(environment)
+    reached(first, 20)
+    second = start({**environment, "DBT_TARGET_PATH": environment["DBT_TARGET_PATH"] + "2"})
+    printed, _ = second.communicate(timeout=120)
+    assert second.returncode != 0
+    expected = {"duckdb": "Could not set lock on file", "postgres": "another build of schema interrupted is running"}
+    assert expected[environment["LEADLAG_TARGET"]] in printed, printed
+    finish(first)
+
+
+@pytest.mark.parametrize("environment", ["postgres"], indirect=True)
+def test_readers_of_postgresql_see_whole_tables_throughout_a_build(environment: dict[str, str]) -> None:
+    finish(start(environment))
+    connection = psycopg2.connect(
+        host=environment["LEADLAG_PG_HOST"],
+        port=environment["LEADLAG_PG_PORT"],
+        dbname=environment["LEADLAG_PG_DATABASE"],
+        user=environment["LEADLAG_PG_USER"],
+        password=environment["LEADLAG_PG_PASSWORD"],
+    )
+    connection.autocommit = True
+    marts = ("dim_person", "fct_touchpoint", "fct_journey", "fct_conversion", "conversion_rate")
+    question = "union all ".join(f"select '{mart}', count(*) from interrupted_marts.{mart} " for mart in marts)
+    seen = set()
+    reads = 0
+    process = start(environment)
+    with connection.cursor() as cursor:
+        while process.poll() is None:
+            cursor.execute(question)
+            seen.update(cursor.fetchall())
+            reads += 1
+            time.sleep(0.005)
+    connection.close()
+    finish(process)
+    assert reads > 100
+    assert {mart for mart, _ in seen} == set(marts)
+    assert len(seen) == len(marts), f"a table was seen half: {sorted(seen)}"
