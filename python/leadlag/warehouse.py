@@ -189,7 +189,7 @@ class Warehouse(ABC):
 
 
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file, opened for this process alone."""
+    """A DuckDB file, opened for this process alone, or a database that the profile attaches to one, such as a DuckLake."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
@@ -199,12 +199,25 @@ class DuckDBWarehouse(Warehouse):
         if path != ":memory:" and not path.startswith("md:"):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._connection = duckdb.connect(path, config=dict(target.settings.get("settings") or {}))
+            options = {**(target.settings.get("config_options") or {}), **(target.settings.get("settings") or {})}
+            self._connection = duckdb.connect(path, config=options)
+            self._attach(target.settings)
         except duckdb.IOException as error:
             raise WarehouseError(f"cannot open {path}: {error}\nIs a dbt run or another program using it?") from None
         except duckdb.Error as error:
             raise WarehouseError(f"cannot open {path}: {error}") from None
         ((self._threads,),) = self._connection.execute("select current_setting('threads')").fetchall()
+
+    def _attach(self, settings: Mapping[str, Any]) -> None:
+        for extension in settings.get("extensions") or []:
+            self._connection.install_extension(extension)
+            self._connection.load_extension(extension)
+        for entry in settings.get("attach") or []:
+            options = ", ".join(f"{name} '{value}'" for name, value in (entry.get("options") or {}).items())
+            alias = f" as {quote(entry['alias'])}" if entry.get("alias") else ""
+            self._connection.execute(f"attach '{entry['path']}'{alias}{f' ({options})' if options else ''}")
+        if settings.get("database") and settings.get("attach"):
+            self._connection.execute(f"use {quote(str(settings['database']))}")
 
     def query(self, sql: str) -> pd.DataFrame:
         return self._connection.execute(sql).df()
@@ -218,14 +231,16 @@ class DuckDBWarehouse(Warehouse):
 
     def tables(self, schema: str) -> set[str]:
         rows = self._connection.execute(
-            "select table_name from information_schema.tables where table_schema = ?", [schema]
+            "select table_name from information_schema.tables where table_catalog = current_database() and table_schema = ?",
+            [schema],
         ).fetchall()
         return {str(name) for (name,) in rows}
 
     def create(self, schema: str, table: str, columns: pa.Schema) -> None:
         self._connection.execute(f"create schema if not exists {quote(schema)}")
         kind = self._connection.execute(
-            "select table_type from information_schema.tables where table_schema = ? and table_name = ?",
+            "select table_type from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = ? and table_name = ?",
             [schema, table],
         ).fetchone()
         if kind is not None and kind[0] == "VIEW":

@@ -3,10 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from unittest import mock
 
+import duckdb
+import psycopg2
 import pytest
 from leadlag.compare import Mart, compare, differences, read_marts
 from leadlag.warehouse import opened
@@ -15,42 +20,95 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = 2**60 - 1
 
 
-def build(engine: str, environment: dict[str, str], *arguments: str) -> None:
-    """Simulates a small company on an engine and builds the project there; a failing command fails the test."""
-    environment = {**environment, "LEADLAG_TARGET": engine}
-    company = ["--leads", "300", "--seed", "11", "--until", "2025-12-31", "--target", engine]
-    for command in (
-        [sys.executable, "-m", "leadlag", "simulate", "--quiet", *company],
-        ["dbt", "--quiet", "--no-use-colors", "build", *arguments],
-    ):
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            pytest.fail(f"{engine}: {' '.join(command[:3])}\n{done.stdout[-4000:]}{done.stderr[-2000:]}", pytrace=False)
+MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
-def test_marts_are_equal_on_duckdb_and_postgresql(
-    profiles_dir: Path, postgres_server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The server sorts text as English and sits in New York (scripts/postgres.sh): neither may show.
-    settings = {
+def run(environment: Mapping[str, str], *command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(command[:3])}\n{done.stdout[-4000:]}{done.stderr[-2000:]}", pytrace=False)
+
+
+def simulate(environment: Mapping[str, str]) -> None:
+    """A small company in the raw tables of the environment's target."""
+    company = ["--leads", "300", "--seed", "11", "--until", "2025-12-31", "--target", environment["LEADLAG_TARGET"]]
+    run(environment, sys.executable, "-m", "leadlag", "simulate", "--quiet", *company)
+
+
+def marts_of(environment: Mapping[str, str]) -> dict[str, Mart]:
+    with mock.patch.dict(os.environ, environment), opened(environment["LEADLAG_TARGET"]) as warehouse:
+        return read_marts(warehouse)
+
+
+@pytest.fixture(scope="module")
+def settings(
+    profiles_dir: Path, postgres_server: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Environment of all engines; each test names its target and target folder."""
+    folder = tmp_path_factory.mktemp("engines")
+    return {
+        **os.environ,
         **postgres_server,
         "DBT_PROFILES_DIR": str(profiles_dir),
-        "LEADLAG_DUCKDB_PATH": str(tmp_path / "leadlag.duckdb"),
+        "LEADLAG_DUCKDB_PATH": str(folder / "leadlag.duckdb"),
         "LEADLAG_SCHEMA": "engines",
-        "DBT_TARGET_PATH": str(tmp_path / "target"),
-        "DBT_LOG_PATH": str(tmp_path / "logs"),
+        "DBT_LOG_PATH": str(folder / "logs"),
     }
-    environment = {**os.environ, **settings}
-    build("duckdb", environment, "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-    build("postgres", environment)
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    marts = {}
-    for engine in ("duckdb", "postgres"):
-        with opened(engine) as warehouse:
-            marts[engine] = read_marts(warehouse)
-    assert compare(marts) == []
-    assert len(marts["duckdb"]["fct_conversion"].rows) > 1000
+
+
+@pytest.fixture(scope="module")
+def expected(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Mart]:
+    """The marts as DuckDB builds them."""
+    environment = {**settings, "LEADLAG_TARGET": "duckdb", "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target"))}
+    simulate(environment)
+    run(environment, "dbt", "--quiet", "build", *MODELS)
+    marts = marts_of(environment)
+    assert len(marts["fct_conversion"].rows) > 1000
+    return marts
+
+
+def test_marts_are_equal_on_postgresql(settings: dict[str, str], expected: dict[str, Mart], tmp_path: Path) -> None:
+    # The server sorts text as English and sits in New York (scripts/postgres.sh): neither may show.
+    environment = {**settings, "LEADLAG_TARGET": "postgres", "DBT_TARGET_PATH": str(tmp_path / "target")}
+    simulate(environment)
+    run(environment, "dbt", "--quiet", "--no-use-colors", "build")
+    assert compare({"duckdb": expected, "postgres": marts_of(environment)}) == []
+
+
+def test_two_processes_build_in_one_ducklake_at_once(
+    settings: dict[str, str], expected: dict[str, Mart], tmp_path: Path
+) -> None:
+    importer = pytest.importorskip("duckdb_extensions", reason="no extra ducklake here: make setup EXTRA=ducklake")
+    connection = duckdb.connect(config={"extension_directory": str(tmp_path / "extensions")})
+    for name in ("ducklake", "postgres_scanner"):
+        importer.import_extension(name, con=connection)
+    connection.close()
+    catalog = psycopg2.connect(
+        host=settings["LEADLAG_PG_HOST"],
+        port=settings["LEADLAG_PG_PORT"],
+        user=settings["LEADLAG_PG_USER"],
+        password=settings["LEADLAG_PG_PASSWORD"],
+        dbname="leadlag",
+    )
+    catalog.autocommit = True
+    catalog.cursor().execute("create database lake")
+    catalog.close()
+    environment = {
+        **settings,
+        "LEADLAG_TARGET": "ducklake",
+        "LEADLAG_LAKE_CATALOG": "lake",
+        "LEADLAG_LAKE_FOLDER": str(tmp_path / "lake"),
+        "LEADLAG_DUCKDB_EXTENSIONS": str(tmp_path / "extensions"),
+    }
+    simulate(environment)
+    environments = [
+        {**environment, "LEADLAG_SCHEMA": schema, "DBT_TARGET_PATH": str(tmp_path / schema)}
+        for schema in ("first", "second")
+    ]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda own: run(own, "dbt", "--quiet", "--no-use-colors", "build", *MODELS), environments))
+    marts = {own["LEADLAG_SCHEMA"]: marts_of(own) for own in environments}
+    assert compare({"duckdb": expected, **marts}) == []
 
 
 def mart(*rows: tuple[object, ...]) -> Mart:
