@@ -1,0 +1,120 @@
+"""A company whose sources are well gets no fail verdict; each fault put into its raw tables changes the right verdicts only."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import RunDbt
+from dbt.contracts.graph.manifest import Manifest
+from leadlag.cli import main
+
+# (source_table, health_rule) -> verdict, where it is not ok.
+Verdicts = dict[tuple[str, str], str]
+
+
+class Company:
+    """A simulated company, built as far as source_health needs it."""
+
+    def __init__(self, run_dbt: RunDbt, profiles_dir: Path, folder: Path) -> None:
+        self.run_dbt = run_dbt
+        self.path = folder / "leadlag.duckdb"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LEADLAG_DUCKDB_PATH", str(self.path))
+            simulate = ["simulate", "--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb"]
+            assert main([*simulate, "--leads", "2000", "--seed", "7"]) == 0
+        self.manifest: Manifest | None = run_dbt(["parse"], duckdb_path=self.path).manifest
+        self.build(self.path)
+
+    def build(self, path: Path) -> None:
+        for node in self.manifest.nodes.values() if self.manifest else []:
+            # An earlier build has marked the ephemeral models that it wrote into others.
+            if getattr(node, "extra_ctes_injected", False):
+                node.extra_ctes_injected, node.extra_ctes = False, []
+        self.run_dbt(
+            ["build", "--select", "+source_health", "--exclude-resource-type", "test", "unit_test"],
+            duckdb_path=path,
+            manifest=self.manifest,
+        )
+
+    def broken(self, folder: Path, *faults: str) -> Path:
+        """A copy with faults in its raw tables, built anew."""
+        path = folder / "leadlag.duckdb"
+        shutil.copy(self.path, path)
+        with duckdb.connect(path) as connection:
+            for fault in faults:
+                changed = connection.execute(fault).fetchone()
+                assert changed and changed[0] > 0, f"changes nothing: {fault}"
+        self.build(path)
+        return path
+
+
+def verdicts(path: Path) -> Verdicts:
+    with duckdb.connect(path, read_only=True) as connection:
+        rows = connection.execute(
+            """select source_table, health_rule, verdict from main_marts.source_health
+            where verdict in ('warn', 'fail')"""
+        ).fetchall()
+    return {(table, rule): verdict for table, rule, verdict in rows}
+
+
+@pytest.fixture(scope="module")
+def company(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Company:
+    return Company(run_dbt, profiles_dir, tmp_path_factory.mktemp("company"))
+
+
+def test_a_company_without_faults_has_no_failed_source(company: Company) -> None:
+    assert "fail" not in verdicts(company.path).values()
+    with duckdb.connect(company.path, read_only=True) as connection:
+        judged = connection.execute(
+            "select distinct health_rule from main_marts.source_health where verdict = 'ok'"
+        ).fetchall()
+        shipped = connection.execute("select distinct health_rule from main_policy.health_rule").fetchall()
+    # The faults below find something because each rule had judged before.
+    assert sorted(judged) == sorted(shipped)
+
+
+def test_each_fault_changes_its_own_verdicts(company: Company, tmp_path: Path) -> None:
+    path = company.broken(
+        tmp_path,
+        "delete from web.page_view where received_at >= '2025-12-21'",
+        "update salesforce.lead set owner_id = null where created_date >= '2025-12-01'",
+        "update hubspot.contact set property_hs_analytics_source = null where property_createdate >= '2025-12-01'",
+        "update ads.spend_daily set spend = -1 where date >= '2025-12-01'",
+        "update product.event set received_at = received_at + interval 48 hour where received_at >= '2025-12-01'",
+    )
+    before, after = verdicts(company.path), verdicts(path)
+    assert {key: verdict for key, verdict in after.items() if before.get(key) != verdict} == {
+        ("page_view", "stalled_sync"): "fail",
+        ("page_view", "low_volume_week"): "warn",
+        ("lead", "without_owner"): "fail",
+        ("contact", "without_lead_source"): "fail",
+        ("spend_daily", "quarantined"): "fail",
+        ("event", "lag_median"): "fail",
+        ("event", "lag_p95"): "warn",
+    }
+    assert set(before) <= set(after)
+    with duckdb.connect(path, read_only=True) as connection:
+        finding, remedy = connection.execute(
+            """select finding, remedy from main_marts.source_health
+            where source_table = 'page_view' and health_rule = 'stalled_sync'"""
+        ).fetchall()[0]
+    assert finding == (
+        "web page_view: no row for 11.0 days, since 2025-12-21; the usual pause is 1.0 days, at most 3.0"
+    )
+    assert remedy.startswith("Open the loader's log")
+
+
+def test_lost_tracking_shows_in_journeys_and_utm_parameters(company: Company, tmp_path: Path) -> None:
+    path = company.broken(
+        tmp_path,
+        "update web.page_view set page_url = split_part(page_url, '?', 1) where received_at >= '2025-12-01'",
+        # Without forms and log-ins nobody knows whose browser it was.
+        "delete from hubspot.contact_form_submission where timestamp >= '2025-12-01'",
+        "delete from web.identify where received_at >= '2025-12-01'",
+        "delete from hubspot.email_event where created >= '2025-12-01'",
+        "delete from salesforce.campaign_member where created_date >= '2025-11-01'",
+    )
+    before, after = verdicts(company.path), verdicts(path)
+    print({key: verdict for key, verdict in after.items() if before.get(key) != verdict})
+    assert after["page_view", "without_utm"] == "fail"
