@@ -20,7 +20,7 @@ present as (
 
     select greatest(max(clock.as_of_date), coalesce(max(shared_day.date_day), max(clock.as_of_date))) as today
     from {{ ref('int_input__clock') }} as clock
-    left join shared_day on shared_day.date_day > clock.as_of_date
+    left join shared_day on clock.as_of_date < shared_day.date_day
 
 ),
 
@@ -47,7 +47,7 @@ dated as (
     from source
     cross join present
     inner join {{ ref('dim_date') }} as calendar
-        on calendar.date_day >= source.first_day and calendar.date_day <= present.today
+        on source.first_day <= calendar.date_day and present.today >= calendar.date_day
 
 )
 
