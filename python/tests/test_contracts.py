@@ -57,16 +57,19 @@ def test_a_project_that_reads_public_marts_is_built(run_dbt: RunDbt, reader: Pat
 def test_a_ref_behind_the_marts_is_refused(run_dbt: RunDbt, reader: Path, warehouse: Path, model: str) -> None:
     run = parse(run_dbt, reader, warehouse, f"select * from {{{{ ref('leadlag', '{model}') }}}}")
     assert not run.success
-    message = run.messages["(dbt)"]
-    assert f"attempted to reference node 'model.leadlag.{model}'" in message
-    assert "access is protected" in message or "not allowed" in message
+    assert run.messages["(dbt)"].endswith(
+        f"attempted to reference node model.leadlag.{model}, which is not allowed because the referenced node is "
+        "protected to the 'leadlag' package."
+    )
 
 
 def test_a_ref_to_staging_is_refused(run_dbt: RunDbt, reader: Path, warehouse: Path) -> None:
     configure(reader, vars={"leadlag": {**PROJECT["vars"]["leadlag"], "connectors": ["ads"]}})
     run = parse(run_dbt, reader, warehouse, "select * from {{ ref('leadlag', 'stg_ads__spend_daily') }}")
-    assert (
-        not run.success and "attempted to reference node 'model.leadlag.stg_ads__spend_daily'" in run.messages["(dbt)"]
+    assert not run.success
+    assert run.messages["(dbt)"].endswith(
+        "attempted to reference node model.leadlag.stg_ads__spend_daily, which is not allowed because the referenced "
+        "node is private to the 'data_engineering' group."
     )
 
 
