@@ -1,11 +1,13 @@
 """A company whose sources are well gets no fail verdict; each fault put into its raw tables changes the right verdicts only."""
 
+import csv
 import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import RunDbt
+import yaml
+from conftest import ROOT, InstallPackages, RunDbt
 from dbt.contracts.graph.manifest import Manifest
 from leadlag.cli import main
 
@@ -126,3 +128,68 @@ def test_lost_tracking_shows_in_journeys_and_utm_parameters(company: Company, tm
         "touchpoint, hubspot.contact_form_submission: stalled_sync": "fail",
         "touchpoint, hubspot.email_event: stalled_sync": "fail",
     }
+
+
+def test_freshness_has_thresholds_of_ones_own(company: Company, run_dbt: RunDbt) -> None:
+    """The simulated company's data end in 2025: stale by the shipped thresholds, and rightly so."""
+
+    def freshness(**variables: object) -> dict[str, str]:
+        run = run_dbt(["source", "freshness"], duckdb_path=company.path, variables=variables or None, may_fail=True)
+        return {name: status for name, status in run.status.items() if not name.startswith("leadlag")}
+
+    required = ("lead", "contact", "page_view", "spend_daily", "event")
+    assert freshness() == dict.fromkeys(required, "error")
+    century = {"count": 36500, "period": "day"}
+    assert freshness(
+        freshness={"warn_after": century, "error_after": century},
+        web_freshness={"warn_after": {"count": 1, "period": "day"}},
+        salesforce_freshness_tables=["lead_history"],
+    ) == {**dict.fromkeys((*required, "lead_history"), "pass"), "page_view": "warn"}
+
+
+def test_a_health_rule_that_cannot_be_applied_stops_the_run(
+    run_dbt: RunDbt, install_packages: InstallPackages, warehouse: Path, tmp_path: Path
+) -> None:
+    """A consumer replaces the rules like any policy table, and gets one message a faulty row."""
+    with (ROOT / "seeds" / "policy" / "health_rule.csv").open(encoding="utf-8") as file:
+        rules = {row["health_rule"]: row for row in csv.DictReader(file)}
+    rules["quarantined"]["severity"] = "loud"
+    rules["lag_p95"]["period_days"] = "0"
+    rules["without_utm"]["entity"] = "click"
+    rules["without_owner"]["fail_above"] = "1"
+    rules["stalled_sync"]["health_rule"] = "sleepy"
+    folder = tmp_path / "reader"
+    (folder / "seeds").mkdir(parents=True)
+    with (folder / "seeds" / "health_rule.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rules["quarantined"]))
+        writer.writeheader()
+        writer.writerows([*rules.values(), rules["low_volume_day"]])
+    (folder / "models").mkdir()
+    (folder / "models" / "own_lead_record.sql").write_text("select 'L1' as source_id", encoding="utf-8")
+    (folder / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n", encoding="utf-8")
+    project = {
+        "name": "reader",
+        "version": "1.0.0",
+        "profile": "leadlag",
+        "flags": {"require_ref_searches_node_package_before_root": True},
+        "vars": {"leadlag": {"connectors": [], "contract_relations": {"lead_record": ["own_lead_record"]}}},
+        "seeds": {"leadlag": {"policy": {"health_rule": {"+enabled": False}}}},
+    }
+    (folder / "dbt_project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
+    install_packages(folder)
+    run = run_dbt(
+        ["build", "--exclude-resource-type", "test", "unit_test", "--select", "+int_policy__violation"],
+        duckdb_path=warehouse,
+        project_dir=folder,
+        may_fail=True,
+    )
+    message = run.messages["int_policy__violation"]
+    for line in (
+        "[quarantined, *, *, loud, 4.0000, 6.0000]: severity is unknown",
+        "[without_owner, *, *, fail, 4.0000, 1.0000]: severity is unknown, or its thresholds are missing or in the wrong",
+        "[lag_p95, *, *, 0, 3, 1, 20, 24.0000]: a period, a history or a minimum is missing or too small",
+        "[without_utm, click, *]: entity is no entity",
+        "[sleepy, *, *]: there is no such rule",
+        "[low_volume_day, *, *]: 2 rows for the same",
+    ):
+        assert f"health_rule.csv, row {line}" in message, message

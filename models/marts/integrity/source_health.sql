@@ -1,6 +1,8 @@
+{#- Two casts: of a binary 13.05 engines make 13.0 or 13.1, of a decimal one all make 13.1. -#}
+{%- set decimal = "cast(cast(cast({} as decimal(18, 6)) as decimal(18, 1)) as " ~ dbt.type_string() ~ ")" -%}
 {%- set number = "case
-            when rule.unit = 'share' then cast(cast(100 * {} as decimal(18, 1)) as " ~ dbt.type_string() ~ ") || ' %'
-            else cast(cast({} as decimal(18, 1)) as " ~ dbt.type_string() ~ ")
+            when rule.unit = 'share' then " ~ decimal.replace('{}', '100 * {}') ~ " || ' %'
+            else " ~ decimal ~ "
         end" -%}
 
 with finding as (
