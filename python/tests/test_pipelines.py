@@ -1,0 +1,192 @@
+"""The scheduled run: steps in order, one run at a time, one retry, and exit codes a scheduler can act on."""
+
+import configparser
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from conftest import ROOT
+from leadlag.cli import main
+
+PIPELINES = ROOT / "examples" / "pipelines"
+STEPS = ["freshness", "audit", "build", "health", "predictions", "alerts"]
+DONE, FAILED, USAGE, BUSY = 0, 1, 2, 75
+
+
+class Scheduled:
+    """The script with a warehouse, target and log folder of its own."""
+
+    def __init__(self, folder: Path, profiles_dir: Path) -> None:
+        self.warehouse = folder / "leadlag.duckdb"
+        self.logs = folder / "logs"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DBT_PROFILES_DIR": str(profiles_dir),
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(self.logs),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "LEADLAG_DUCKDB_PATH": str(self.warehouse),
+            "LEADLAG_TARGET": "duckdb",
+        }
+
+    def simulate(self, profiles_dir: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LEADLAG_DUCKDB_PATH", str(self.warehouse))
+            arguments = ["--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb", "--leads", "300"]
+            assert main(["simulate", *arguments]) == 0
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [str(PIPELINES / "run.sh"), *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and everything written."""
+        process = self.start(*arguments)
+        output = process.communicate()[0]
+        return process.returncode, output
+
+
+def said(lines: Sequence[str], text: str) -> list[str]:
+    """What the script itself said, without its time."""
+    return [line.split(" leadlag: ", 1)[1].strip() for line in lines if " leadlag: " in line and text in line]
+
+
+@pytest.fixture
+def scheduled(tmp_path: Path, profiles_dir: Path) -> Scheduled:
+    return Scheduled(tmp_path, profiles_dir)
+
+
+@pytest.fixture
+def flaky_project(tmp_path: Path) -> Iterator[Path]:
+    """A project whose model fails in the first build only: what it reads is there at the end of it."""
+    folder = tmp_path / "flaky"
+    (folder / "models").mkdir(parents=True)
+    project = {"name": "flaky", "version": "1.0.0", "profile": "leadlag"}
+    project["on-run-end"] = "create table if not exists main.late as select 1 as one"
+    (folder / "dbt_project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
+    (folder / "models" / "reads_late.sql").write_text("select one from main.late", encoding="utf-8")
+    (folder / "models" / "after_it.sql").write_text("select one from {{ ref('reads_late') }}", encoding="utf-8")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_all_steps_run_in_order_and_a_second_run_is_refused(scheduled: Scheduled, profiles_dir: Path) -> None:
+    scheduled.simulate(profiles_dir)
+    first = scheduled.start()
+    assert first.stdout is not None
+    lines = [first.stdout.readline()]
+    assert "freshness: begins" in lines[0]
+    code, output = scheduled.run()
+    assert code == BUSY
+    assert "another run has the lock" in output and "nothing was done" in output and "begins" not in output
+    lines += first.stdout.readlines()
+    first.stdout.close()
+    assert first.wait() == DONE, "".join(lines)
+
+    assert said(lines, ": begins") == [f"{step}: begins" for step in STEPS]
+    assert said(lines, ": done") == [f"{step}: done" for step in STEPS]
+    # The company's data end years ago, and a run without --strict lives with it.
+    assert said(lines, "sources are stale")
+    assert any("source health: 0 failed" in line for line in lines)
+    with duckdb.connect(scheduled.warehouse, read_only=True) as connection:
+        counted = connection.execute("select count(*) > 0 from main_marts.fct_journey").fetchall()
+    assert counted == [(True,)]
+
+    # The lock is free again, and --strict ends at the first stale source.
+    code, output = scheduled.run("--strict")
+    assert code == FAILED
+    assert said(output.splitlines(), "freshness: failed") and "build: begins" not in output
+
+
+def test_a_missing_required_table_ends_the_run_without_a_retry(scheduled: Scheduled, profiles_dir: Path) -> None:
+    scheduled.simulate(profiles_dir)
+    with duckdb.connect(scheduled.warehouse) as connection:
+        connection.execute("drop table salesforce.lead")
+    code, output = scheduled.run("--steps", "build,alerts")
+    assert code == FAILED
+    assert "required table 'lead' not found in schema 'salesforce'" in output
+    assert said(output.splitlines(), "build: failed (code")
+    assert "one retry" not in output and "alerts: begins" not in output
+
+
+def test_a_build_that_fails_is_tried_once_more(scheduled: Scheduled, flaky_project: Path) -> None:
+    code, output = scheduled.run("--project-dir", str(flaky_project), "--steps", "build")
+    assert code == DONE, output
+    assert said(output.splitlines(), "one retry")
+    with duckdb.connect(scheduled.warehouse, read_only=True) as connection:
+        assert connection.execute("select one from main.after_it").fetchall() == [(1,)]
+
+    (flaky_project / "models" / "reads_late.sql").write_text("select two from main.late", encoding="utf-8")
+    code, output = scheduled.run("--project-dir", str(flaky_project), "--steps", "build")
+    assert code == FAILED
+    assert len(said(output.splitlines(), "one retry")) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--steps", "build,dance"], ["--fast"], ["--project-dir", "/nowhere"]])
+def test_a_wrong_call_says_so(scheduled: Scheduled, arguments: list[str]) -> None:
+    code, output = scheduled.run(*arguments)
+    assert code == USAGE
+    assert arguments[-1].split(",")[-1] in output
+
+
+class Recorded:
+    """Stands for a DAG or an operator of Airflow, which is not installed here: keeps what it was told."""
+
+    def __init__(self, **told: Any) -> None:
+        self.told = told
+        self.after: list[Recorded] = []
+
+    def __enter__(self) -> "Recorded":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __rshift__(self, later: "Recorded") -> "Recorded":
+        self.after.append(later)
+        return later
+
+
+def test_airflow_runs_the_steps_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow, bash = ModuleType("airflow"), ModuleType("airflow.operators.bash")
+    airflow.DAG = bash.BashOperator = Recorded  # type: ignore[attr-defined]
+    for name, module in {"airflow": airflow, "airflow.operators.bash": bash}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    for name in ("airflow.providers", "airflow.operators"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setenv("LEADLAG_HOME", "/srv/leadlag")
+    dag = runpy.run_path(str(PIPELINES / "airflow" / "leadlag_dag.py"))
+    tasks = dag["tasks"]
+    assert [task.told["bash_command"] for task in tasks] == [
+        f"/srv/leadlag/examples/pipelines/run.sh --steps {step} " for step in STEPS
+    ]
+    assert [task.after for task in tasks] == [[task] for task in tasks[1:]] + [[]]
+    assert {task.told["skip_on_exit_code"] for task in tasks} == {BUSY}
+    assert dag["dag"].told["max_active_runs"] == 1
+
+
+def test_the_other_schedulers_call_the_script() -> None:
+    script = "examples/pipelines/run.sh"
+    workflow = yaml.safe_load((PIPELINES / "github" / "leadlag.yml").read_text(encoding="utf-8"))
+    assert {"run": script} in workflow["jobs"]["run"]["steps"]
+    service = configparser.ConfigParser(strict=False, interpolation=None)
+    service.read(PIPELINES / "systemd" / "leadlag.service")
+    assert service["Service"]["ExecStart"].endswith(f"/{script}")
+    assert service["Service"]["SuccessExitStatus"] == str(BUSY)
+    (line,) = [line for line in (PIPELINES / "crontab").read_text().splitlines() if line and line[0].isdigit()]
+    assert line.split()[5] == f"$LEADLAG_HOME/{script}"
