@@ -32,6 +32,7 @@ COMMANDS = {
     "simulate": Command(
         "leadlag.simulate.command", "write the raw tables of a fictional company, with planted defects and the truth"
     ),
+    "audit": Command("leadlag.audit.command", "check the raw sources and the marts, with Great Expectations"),
 }
 
 
