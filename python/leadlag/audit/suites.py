@@ -135,6 +135,9 @@ def _table(checkpoint: str, place: str, table: str, entry: Mapping[str, Any], re
     if not entry.get("key"):
         raise SuiteError(f"{where}: `key` is missing; failing rows are listed by it")
     columns = [str(name) for name in entry.get("columns", [])]
+    # Great Expectations puts a query in brackets and takes nothing that does not begin with the word.
+    if "query" in entry and not str(entry["query"]).lstrip().lower().startswith("select"):
+        raise SuiteError(f"{where}: `query` must begin with select")
     checks = [_check(one, columns, entry.get("remedy", remedy), where) for one in entry.get("expectations", [])]
     if not checks:
         raise SuiteError(f"{where}: no expectations")
