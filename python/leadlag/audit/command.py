@@ -32,7 +32,9 @@ SHIPPED_SUITES = Path(__file__).resolve().parents[3] / "great_expectations"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `leadlag audit`."""
     parser.add_argument("--suite", choices=[*CHECKPOINTS, "all"], default="all", help="default %(default)s")
-    parser.add_argument("--schema", metavar="NAME", help="dbt's schema, to which _marts is added (default: the target's)")
+    parser.add_argument(
+        "--schema", metavar="NAME", help="dbt's schema, to which _marts is added (default: the target's)"
+    )
     parser.add_argument(
         "--results-schema", metavar="NAME", help="schema of data_quality_result (default: dbt's schema with _audit)"
     )
@@ -47,12 +49,20 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--profile", default=PROFILE, metavar="NAME", help="default %(default)s")
     parser.add_argument(
-        "--project-dir", type=Path, default=Path(), metavar="DIR", help="folder of dbt_project.yml, for its vars (default .)"
+        "--project-dir",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder of dbt_project.yml, for its vars (default .)",
     )
     parser.add_argument("--vars", default="{}", metavar="YAML", help="dbt variables, as given to dbt")
-    parser.add_argument("--suites-dir", type=Path, default=SHIPPED_SUITES, metavar="DIR", help="default: the shipped suites")
+    parser.add_argument(
+        "--suites-dir", type=Path, default=SHIPPED_SUITES, metavar="DIR", help="default: the shipped suites"
+    )
     parser.add_argument("--run-at", metavar="TIME", help="UTC time that the results carry (default: now)")
-    parser.add_argument("--failing-rows", type=int, default=5, metavar="N", help="rows to list for a failure, default 5")
+    parser.add_argument(
+        "--failing-rows", type=int, default=5, metavar="N", help="rows to list for a failure, default 5"
+    )
     parser.add_argument(
         "--site", type=Path, metavar="DIR", help="where to write the page (default: audit/ in dbt's target folder)"
     )
@@ -123,7 +133,13 @@ def _columns(warehouse: Warehouse) -> dict[tuple[str, str], list[str]]:
 
 
 def audit(
-    target: Target, layout: Layout, checkpoints: Sequence[str], suites_dir: Path, run_at: datetime, sample: int, quiet: bool
+    target: Target,
+    layout: Layout,
+    checkpoints: Sequence[str],
+    suites_dir: Path,
+    run_at: datetime,
+    sample: int,
+    quiet: bool,
 ) -> list[Result]:
     """Run checkpoints on a target; nothing is written.
 
@@ -168,7 +184,9 @@ def describe(result: Result) -> str:
         )
     elif result.observed is not None:
         lines.append(f"       found     {result.observed}")
-    lines += [f"       row       {', '.join(f'{k}={v}' for k, v in keys.items())}" for keys in result.failing_keys]
+    for keys in result.failing_keys:
+        row = ", ".join(f"{name}={'null' if value is None else value}" for name, value in keys.items())
+        lines.append(f"       row       {row}")
     lines += [f"       check     {result.expectation}", f"       remedy    {result.remedy}"]
     return "\n".join(lines)
 

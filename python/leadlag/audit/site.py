@@ -61,7 +61,9 @@ def write_site(folder: Path, results: list[Result], runs: pd.DataFrame) -> Path:
     Returns:
         Path of the page.
     """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["percent"] = _percent
     environment.filters["count"] = lambda value: "-" if value is None else f"{int(value):,}"
     # The largest run sets the length of the bars.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from leadlag.warehouse import quote
 CHECKPOINTS = ("raw", "marts")
 CONNECTORS = ("salesforce", "hubspot", "web", "ads", "product")
 EARLIEST = date(2000, 1, 1)
-_TABLE_KEYS = {"required", "key", "columns", "derived", "expectations", "remedy", "query"}
+_TABLE_KEYS = {"required", "key", "columns", "derived", "expectations", "remedy", "query", "listed"}
 _RELATION = re.compile(r"\{(\w+)\.(\w+)\}")
 _COLUMN = re.compile(r"\bt\.(\w+)")
 
@@ -53,13 +53,20 @@ class Check:
 
 @dataclass(frozen=True)
 class TableSuite:
-    """The expectations on one table, or on the rows of `query`."""
+    """The expectations on one table, or on the rows of `query`.
+
+    Attributes:
+        key: columns that tell rows apart.
+        listed: columns by which failing rows are listed: the key, and what finds a row that has none.
+        columns: must be there; without others an expectation is left out.
+    """
 
     checkpoint: str
     place: str
     table: str
     required: bool
     key: list[str]
+    listed: list[str]
     columns: list[str]
     derived: Mapping[str, str]
     query: str | None
@@ -92,13 +99,15 @@ class Prepared:
     Attributes:
         schema, table: where it is.
         sql: the query whose rows are validated; None when the table does not exist.
-        checks: to be run; `not_run` maps the others to why they fail without being run.
+        listed: columns by which failing rows are listed.
+        checks: to be run; `not_run` has the others with why they fail without being run.
     """
 
     suite: TableSuite
     schema: str
     table: str
     sql: str | None
+    listed: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     not_run: list[tuple[Check, str]] = field(default_factory=list)
 
@@ -127,7 +136,9 @@ def _check(entry: Mapping[str, Any], columns: list[str], remedy: str | None, whe
     return Check(str(expectation), words, str(rule), str(remedy))
 
 
-def _table(checkpoint: str, place: str, table: str, entry: Mapping[str, Any], remedy: str | None, file: Path) -> TableSuite:
+def _table(
+    checkpoint: str, place: str, table: str, entry: Mapping[str, Any], remedy: str | None, file: Path
+) -> TableSuite:
     where = f"{file}, table {table}"
     unknown = set(entry) - _TABLE_KEYS
     if unknown:
@@ -147,6 +158,7 @@ def _table(checkpoint: str, place: str, table: str, entry: Mapping[str, Any], re
         table=table,
         required=bool(entry.get("required", False)),
         key=[str(name) for name in entry["key"]],
+        listed=[str(name) for name in entry.get("listed", entry["key"])],
         columns=columns,
         derived={str(name): str(sql).strip() for name, sql in (entry.get("derived") or {}).items()},
         query=entry.get("query"),
@@ -208,6 +220,16 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def _absence_remedy(suite: TableSuite) -> str:
+    if suite.place not in CONNECTORS:
+        return "run `dbt build`; --schema names dbt's schema when it is not the target's"
+    place = suite.place
+    return (
+        f"load it, or set var {place}_schema to where the loader writes, or var {place}_{suite.table}_identifier to the "
+        f"table's name there, or take {place} out of var connectors"
+    )
+
+
 def prepare(suite: TableSuite, layout: Layout, columns: Columns, run_at: datetime) -> Prepared | None:
     """Decide what of a suite can be checked, and in which rows.
 
@@ -220,7 +242,6 @@ def prepare(suite: TableSuite, layout: Layout, columns: Columns, run_at: datetim
     if suite.place in CONNECTORS and suite.place not in layout.connectors():
         return None
     schema, table = layout.find(suite.place, suite.table)
-    # Two passes: a query has literal braces of its own only as {place.table}.
     relations: dict[str, str | None] = {}
     texts = [*suite.derived.values(), suite.query or ""]
     for place, other in {found for text in texts for found in _RELATION.findall(text)}:
@@ -236,19 +257,21 @@ def prepare(suite: TableSuite, layout: Layout, columns: Columns, run_at: datetim
     if suite.query is not None:
         missing = sorted(name for name, relation in relations.items() if relation is None)
         if missing:
-            return Prepared(suite, schema, table, None, [], [(c, f"not checked: no {missing[0]}") for c in suite.checks])
-        return Prepared(suite, schema, table, filled(suite.query).strip(), list(suite.checks))
+            why = f"not checked: there is no table {missing[0]}"
+            return Prepared(suite, schema, table, None, not_run=[(check, why) for check in suite.checks])
+        return Prepared(suite, schema, table, filled(suite.query).strip(), suite.listed, list(suite.checks))
 
     if (schema, table) not in columns:
         if not suite.required:
             return None
-        return Prepared(suite, schema, table, None, [], [(check, "the table does not exist") for check in suite.checks[:1]])
+        absence = Check("table exists", {}, "the table exists", _absence_remedy(suite))
+        return Prepared(suite, schema, table, None, not_run=[(absence, "no such table")])
 
     present: dict[str, str] = {}
     for name in columns[(schema, table)]:
         present.setdefault(plain(name), name)
     needs = {name: set(_COLUMN.findall(sql)) for name, sql in suite.derived.items()}
-    wanted = [*suite.key, *suite.columns]
+    wanted = [*suite.key, *suite.columns, *suite.listed]
     wanted += [name for check in suite.checks for name in check.columns if name not in suite.derived]
     wanted += sorted({name for names in needs.values() for name in names})
     absent = {name for name in wanted if plain(name) not in present}
@@ -258,7 +281,7 @@ def prepare(suite: TableSuite, layout: Layout, columns: Columns, run_at: datetim
         if not needs[name] & absent and all(relations[f"{p}.{o}"] for p, o in _RELATION.findall(sql))
     }
 
-    prepared = Prepared(suite, schema, table, "")
+    prepared = Prepared(suite, schema, table, "", [name for name in suite.listed if name not in absent])
     for check in suite.checks:
         used = {name for column in check.columns for name in (needs.get(column) or {column})}
         lacking = sorted((used | (set(suite.key) if check.columns else set())) & absent)
@@ -271,4 +294,4 @@ def prepare(suite: TableSuite, layout: Layout, columns: Columns, run_at: datetim
     outer = ["t.*", *(f"({sql}) as {quote(name)}" for name, sql in derivable.items())]
     relation = f"{quote(schema)}.{quote(table)}"
     sql = f"select {', '.join(outer)} from (select {', '.join(inner) or '1 as no_column'} from {relation}) as t"
-    return Prepared(suite, schema, table, sql, prepared.checks, prepared.not_run)
+    return replace(prepared, sql=sql)

@@ -22,7 +22,7 @@ from leadlag.warehouse import Target, WarehouseError
 KINDS = ("duckdb", "postgres")
 
 
-class _Dialect(str, enum.Enum):
+class _Dialect(enum.StrEnum):
     DUCKDB = "duckdb"
 
 
@@ -51,7 +51,9 @@ def _connection(target: Target) -> tuple[str, dict[str, Any]]:
     settings = target.settings
     if target.kind == "duckdb":
         url = URL.create("duckdb", database=str(Path(str(settings["path"])).resolve()))
-        return url.render_as_string(), {"connect_args": {"read_only": True, "config": dict(settings.get("settings") or {})}}
+        return url.render_as_string(), {
+            "connect_args": {"read_only": True, "config": dict(settings.get("settings") or {})}
+        }
     url = URL.create(
         "postgresql+psycopg2",
         username=settings.get("user") or None,
@@ -92,7 +94,8 @@ def _observed(check: Check, details: Mapping[str, Any]) -> str | None:
     if check.expectation == "expect_table_columns_to_match_set":
         missing = (details.get("details") or {}).get("mismatched", {}).get("missing") or []
         return f"missing: {', '.join(sorted(map(str, missing)))}" if missing else "all there"
-    return _text(details.get("observed_value"))
+    value = details.get("observed_value")
+    return f"{value} rows" if check.expectation.startswith("expect_table_row_count") else _text(value)
 
 
 def _result(check: Check, number: int, prepared: Prepared, run_at: datetime, outcome: Any, sample: int) -> Result:
@@ -105,8 +108,11 @@ def _result(check: Check, number: int, prepared: Prepared, run_at: datetime, out
     observed = _observed(check, details)
     if not details and not outcome.success:
         observed = f"not checked: {_reason(outcome.exception_info)}"
-    found = (details.get("unexpected_index_list") or [])[:sample]
-    keys = [{name: _text(row.get(name)) for name in prepared.suite.key} for row in found]
+    keys: list[dict[str, str | None]] = []
+    for row in details.get("unexpected_index_list") or []:
+        key = {name: _text(row.get(name)) for name in prepared.listed}
+        if key not in keys and len(keys) < sample:
+            keys.append(key)
     return Result(
         run_at=run_at,
         suite=prepared.suite.checkpoint,
@@ -196,7 +202,7 @@ def _validate_table(
 
     suite = prepared.suite
     numbers = {id(check): number for number, check in enumerate(suite.checks, start=1)}
-    results = [_not_run(check, numbers[id(check)], prepared, run_at, why) for check, why in prepared.not_run]
+    results = [_not_run(check, numbers.get(id(check), 0), prepared, run_at, why) for check, why in prepared.not_run]
     if prepared.checks:
         name = f"{suite.checkpoint}.{suite.place}.{suite.table}"
         asset = source.add_query_asset(name=name, query=prepared.sql)
@@ -216,7 +222,7 @@ def _validate_table(
         )
         context.validation_definitions.add(definition)
         outcome = definition.run(
-            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": suite.key}
+            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": prepared.listed}
         )
         by_number = {number: check for check in prepared.checks for number in [numbers[id(check)]]}
         for one in outcome.results:
