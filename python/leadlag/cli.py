@@ -33,6 +33,10 @@ COMMANDS = {
         "leadlag.simulate.command", "write the raw tables of a fictional company, with planted defects and the truth"
     ),
     "compare": Command("leadlag.compare", "compare the marts of several targets row for row"),
+    "audit": Command("leadlag.audit.command", "check the raw sources and the marts, with Great Expectations"),
+    "publish": Command(
+        "leadlag.audit.publish", "audit the sources, build apart, audit the marts, then replace the old ones"
+    ),
 }
 
 
