@@ -61,7 +61,7 @@ deps: $(ENV_STAMP) ## dbt packages anew: from the hub, from DBT_UTILS=folder, or
 
 .PHONY: lock
 lock: $(ENV_STAMP) ## requirements.lock anew from pyproject.toml; versions change only where they must
-	@"$$(command -v uv)" pip compile pyproject.toml --extra audit --extra dev --extra postgres --universal --python-version 3.11 \
+	@"$$(command -v uv)" pip compile pyproject.toml --extra audit --extra dev --extra ducklake --extra postgres --universal --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 # --- demo ---------------------------------------------------------------------------------------------------------

@@ -61,6 +61,15 @@ fi
 echo "set-up: packages of requirements.lock"
 "$uv" pip install --quiet --python .venv/bin/python -r requirements.lock
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
+# DuckDB's extensions for the target ducklake, from their packages instead of a download at the first use.
+.venv/bin/python - <<'EXTENSIONS'
+import duckdb
+import duckdb_extensions
+
+connection = duckdb.connect(config={"extension_directory": ".venv/duckdb_extensions"})
+for name in ("ducklake", "postgres_scanner"):
+    duckdb_extensions.import_extension(name, con=connection)
+EXTENSIONS
 if [ -n "$extra" ]; then
   "$uv" pip install --quiet --python .venv/bin/python --constraint requirements.lock --editable ".[$extra]"
 fi

@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from unittest import mock
 
-import duckdb
 import psycopg2
 import pytest
 from leadlag.compare import Mart, compare, differences, read_marts
@@ -78,11 +77,6 @@ def test_marts_are_equal_on_postgresql(settings: dict[str, str], expected: dict[
 def test_two_processes_build_in_one_ducklake_at_once(
     settings: dict[str, str], expected: dict[str, Mart], tmp_path: Path
 ) -> None:
-    importer = pytest.importorskip("duckdb_extensions", reason="no extra ducklake here: make setup EXTRA=ducklake")
-    connection = duckdb.connect(config={"extension_directory": str(tmp_path / "extensions")})
-    for name in ("ducklake", "postgres_scanner"):
-        importer.import_extension(name, con=connection)
-    connection.close()
     catalog = psycopg2.connect(
         host=settings["LEADLAG_PG_HOST"],
         port=settings["LEADLAG_PG_PORT"],
@@ -98,7 +92,6 @@ def test_two_processes_build_in_one_ducklake_at_once(
         "LEADLAG_TARGET": "ducklake",
         "LEADLAG_LAKE_CATALOG": "lake",
         "LEADLAG_LAKE_FOLDER": str(tmp_path / "lake"),
-        "LEADLAG_DUCKDB_EXTENSIONS": str(tmp_path / "extensions"),
     }
     simulate(environment)
     environments = [

@@ -198,7 +198,10 @@ def locked_versions() -> dict[str, set[str]]:
 def test_lock_pins_every_direct_dependency_at_its_declared_version_and_names_no_registry() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *extras["dev"], *extras["postgres"]]
+    declared = [
+        *project["dependencies"],
+        *(line for name in ("audit", "dev", "ducklake", "postgres") for line in extras[name]),
+    ]
     locked = locked_versions()
     for requirement in declared:
         name, version = requirement.split("==")
@@ -206,20 +209,21 @@ def test_lock_pins_every_direct_dependency_at_its_declared_version_and_names_no_
     assert locked["sqlfluff"] == locked["sqlfluff-templater-dbt"]
 
 
-@pytest.mark.parametrize("target", ["duckdb", "postgres", "spark"])
+@pytest.mark.parametrize("target", ["duckdb", "ducklake", "postgres", "spark"])
 def test_profile_example_gives_a_connection_for_every_target(target: str) -> None:
     set_invocation_context({**os.environ, "LEADLAG_SCHEMA": "sandbox"})
     raw = yaml.safe_load((ROOT / "profiles.example.yml").read_text(encoding="utf-8"))["leadlag"]
     rendered = ProfileRenderer({}).render_data(raw)
-    assert set(rendered["outputs"]) == {"duckdb", "postgres", "spark"}
+    assert set(rendered["outputs"]) == {"duckdb", "ducklake", "postgres", "spark"}
     assert rendered["target"] == "duckdb"
     output = rendered["outputs"][target]
-    assert (output["type"], output["schema"], output["threads"]) == (target, "sandbox", 1 if target == "duckdb" else 2)
+    kind, threads = ("duckdb", 1) if target in ("duckdb", "ducklake") else (target, 2)
+    assert (output["type"], output["schema"], output["threads"]) == (kind, "sandbox", threads)
     if target == "spark" and find_spec("dbt.adapters.spark") is None:
         # An extra that set-up leaves out.
         assert (output["method"], output["port"]) == ("session", 10000)
         return
-    credentials = load_plugin(target)
+    credentials = load_plugin(kind)
     values = credentials.translate_aliases({k: v for k, v in output.items() if k not in ("type", "threads")})
     credentials.validate(values)
     connection = credentials.from_dict(values)
