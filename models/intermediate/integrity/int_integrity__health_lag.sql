@@ -3,8 +3,26 @@
     'campaign', 'spend', 'rep', 'identity_link', 'product_event', 'account',
 ] -%}
 
+-- The bounds are made timestamps once, so that no row has to be asked for its business day.
+with setting as (
+
+    select
+        entity,
+        source_system,
+        source_table,
+        health_rule,
+        {{ leadlag.business_midnight(
+            'cast(' ~ dbt.dateadd('day', '1 - period_days * (history_periods + 1)', 'last_day') ~ ' as date)'
+        ) }} as history_begin_at,
+        {{ leadlag.business_midnight('cast(' ~ dbt.dateadd('day', '1 - period_days', 'last_day') ~ ' as date)') }} as period_begin_at,
+        {{ leadlag.business_midnight('cast(' ~ dbt.dateadd('day', 1, 'last_day') ~ ' as date)') }} as period_end_at
+    from {{ ref('int_integrity__health_setting') }}
+    where health_rule in ('lag_median', 'lag_p95')
+
+),
+
 -- Of accepted rows; what a calendar knows in advance was recorded without delay.
-with delayed as (
+delayed as (
 
     {% for entity in entities %}
     select
@@ -12,21 +30,17 @@ with delayed as (
         setting.source_system,
         setting.source_table,
         setting.health_rule,
-        {{ leadlag.days_between(leadlag.business_date('checked.known_at'), 'setting.last_day') }} < setting.period_days as is_recent,
+        checked.known_at >= setting.period_begin_at as is_recent,
         greatest({{ leadlag.seconds_between('checked.occurred_at', 'checked.recorded_at') }} / 3600, 0) as lag_hours
     from {{ ref('int_input__' ~ entity ~ '_checked') }} as checked
-    inner join {{ ref('int_integrity__health_setting') }} as setting
+    inner join setting
         on
-            setting.entity = '{{ entity }}'
-            and setting.source_system = coalesce(checked.source_system, '')
-            and setting.source_table = coalesce(checked.source_table, '')
-    where
-        setting.health_rule in ('lag_median', 'lag_p95')
-        and checked.quarantine_rule is null
-        and checked.occurred_at is not null
-        and checked.known_at is not null
-        and {{ leadlag.days_between(leadlag.business_date('checked.known_at'), 'setting.last_day') }}
-        between 0 and setting.period_days * (setting.history_periods + 1) - 1
+            coalesce(checked.source_system, '') = setting.source_system
+            and coalesce(checked.source_table, '') = setting.source_table
+            and setting.entity = '{{ entity }}'
+            and checked.known_at >= setting.history_begin_at
+            and checked.known_at < setting.period_end_at
+    where checked.quarantine_rule is null and checked.occurred_at is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}
 
