@@ -78,6 +78,14 @@ docs: setup ## docs site of the warehouse as it is: target/static_index.html
 	@dbt --quiet docs generate --static
 	@echo "docs: target/static_index.html"
 
+.PHONY: audit
+audit: setup ## Great Expectations on the raw tables and marts of the warehouse: target/audit/index.html
+	@leadlag audit
+
+.PHONY: publish
+publish: setup ## the scheduled run: audit sources, build apart, audit marts, then replace the published ones
+	@leadlag publish
+
 # --- checks -------------------------------------------------------------------------------------------------------
 # Checks have a warehouse and a target folder of their own: they neither touch the demo's nor undo dbt's parse cache.
 # The file keeps the demo's name because DuckDB takes the database's name from it.

@@ -72,7 +72,10 @@ def _source(gx: Any, target: Target) -> Iterator[tuple[Any, Any]]:
     context.variables.progress_bars = {"globally": False}
     url, arguments = _connection(target)
     try:
-        source = context.data_sources.add_sql(name=target.name, connection_string=url, kwargs=arguments)
+        if target.kind == "postgres":
+            source = context.data_sources.add_postgres(name=target.name, connection_string=url)
+        else:
+            source = context.data_sources.add_sql(name=target.name, connection_string=url, kwargs=arguments)
     except Exception as error:
         raise WarehouseError(f"Great Expectations cannot connect to target {target.name!r}: {error}") from None
     try:
