@@ -1,3 +1,19 @@
+{#- Whether tables can be changed in place: not those of Spark in parquet, which therefore have no snapshots and no grants.
+    snapshots/_snapshots.yml asks the same without this macro, since YAML cannot call one. -#}
+{% macro tables_can_change() %}
+    {{ return(target.type != 'spark' or var('spark_file_format', 'parquet') != 'parquet') }}
+{% endmacro %}
+
+
+{#- On-run-start: says once what the engine leaves out. -#}
+{% macro say_what_is_off() %}
+    {%- if execute and flags.WHICH in ['build', 'run', 'retry', 'snapshot'] and not leadlag.tables_can_change() -%}
+        {%- do log("leadlag: Spark cannot change tables in " ~ var('spark_file_format', 'parquet') ~ " in place, so snapshots and grants are off; "
+            ~ "var spark_file_format: delta or iceberg, with their jars, switches them on", info=true) -%}
+    {%- endif -%}
+{% endmacro %}
+
+
 {#- Working tables outlive their statement and nothing else: temporary where the engine has temporary tables; on Spark tables
     beside the model, which its post-hook drops. -#}
 {% macro working_table(name) -%}

@@ -35,3 +35,11 @@
 {% macro spark__cast(field, type) %}
     cast({{ field }} as {{ leadlag.column_type(type) }})
 {% endmacro %}
+
+
+{#- Grants: of a table that the engine cannot grant on, none; leadlag.say_what_is_off says so. -#}
+{% macro spark__apply_grants(relation, grant_config, should_revoke=True) %}
+    {%- if leadlag.tables_can_change() -%}
+        {{ return(default__apply_grants(relation, grant_config, should_revoke)) }}
+    {%- endif -%}
+{% endmacro %}
