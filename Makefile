@@ -116,6 +116,12 @@ pytest: setup ## Python tests, the examples among them
 	@mkdir -p .cache/tmp
 	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest
 
+.PHONY: test-spark
+test-spark: ## the project on Spark, in a session and through a Thrift server, against DuckDB; installs the extra spark
+	@$(MAKE) --no-print-directory setup EXTRA=spark
+	@mkdir -p .cache/tmp
+	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest python/tests/test_spark.py
+
 .PHONY: test
 test: lint check-build pytest ## everything CI runs
 

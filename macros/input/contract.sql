@@ -45,7 +45,7 @@
     select
         {%- set present = adapter.get_columns_in_relation(ref(name)) | map(attribute='name') | map('lower') | list %}
         {%- for column, type in contract.items() %}
-        cast({{ column if column in present or not present else 'null' }} as {{ api.Column.translate_type(type) }}) as {{ column }},
+        cast({{ column if column in present or not present else 'null' }} as {{ leadlag.column_type(type) }}) as {{ column }},
         {%- endfor %}
         {#- When it became knowable. A time in the future is no evidence: the loader's stamp bounds it. #}
         {%- set recorded = 'recorded_at' if 'recorded_at' in present or not present else 'null' %}
@@ -58,7 +58,7 @@
     {%- else %}
     select
         {%- for column, type in contract.items() %}
-        cast(null as {{ api.Column.translate_type(type) }}) as {{ column }},
+        cast(null as {{ leadlag.column_type(type) }}) as {{ column }},
         {%- endfor %}
         cast(null as timestamp) as known_at
     where 1 = 0

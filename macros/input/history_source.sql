@@ -25,5 +25,9 @@
     {%- if wanted not in ['history', 'snapshot'] -%}
         {{ exceptions.raise_compiler_error("var " ~ connector ~ "_status_source: '" ~ wanted ~ "' is neither history nor snapshot") }}
     {%- endif -%}
+    {%- if wanted == 'snapshot' and not leadlag.tables_can_change() -%}
+        {{ exceptions.raise_compiler_error("var " ~ connector ~ "_status_source: snapshot needs tables that can change in place; on Spark"
+            ~ " set var spark_file_format: delta or iceberg") }}
+    {%- endif -%}
     {{ return(wanted) }}
 {% endmacro %}

@@ -1,8 +1,8 @@
 """Connections to the warehouse that the dbt profile names.
 
 The profile is found as dbt finds it, except that `~/.dbt` is never read: --profiles-dir, DBT_PROFILES_DIR, the current
-folder. Targets of type duckdb and postgres are reached through their drivers, spark with method `session` through a
-Spark session of this process.
+folder. Targets of type duckdb and postgres are reached through their drivers, spark through a Spark session of this
+process (method `session`) or a Thrift server on this machine (method `thrift`).
 """
 
 from __future__ import annotations
@@ -352,67 +352,116 @@ class PostgresWarehouse(Warehouse):
 
 
 class SparkWarehouse(Warehouse):
-    """Tables of a Spark session of this process (profile method `session`), stored as parquet."""
+    """Tables of Spark: of a session of this process (method `session`) or of a Thrift server (method `thrift`).
+
+    Rows are collected in parquet files, of which `finish` makes managed tables. A Thrift server must be able to read those
+    files, so it has to run on this machine.
+    """
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        if target.settings.get("method") != "session":
+        connections: dict[str, Callable[[Target], Callable[[str], pd.DataFrame]]] = {
+            "session": _spark_session,
+            "thrift": _spark_thrift,
+        }
+        method = str(target.settings.get("method"))
+        if method not in connections:
             raise WarehouseError(
-                f"target {target.name!r} reaches Spark by method {target.settings.get('method')!r}; this command writes to "
-                "Spark only by method session. Use --output to write parquet files and load those."
+                f"target {target.name!r} reaches Spark by method {method!r}; this command knows {', '.join(connections)}. "
+                "Use --output to write parquet files and load those."
             )
-        builder = _driver("pyspark.sql", "spark").SparkSession.builder.appName("leadlag").enableHiveSupport()
-        builder = builder.config("spark.sql.session.timeZone", "UTC")
-        for key, value in (target.settings.get("server_side_parameters") or {}).items():
-            builder = builder.config(key, value)
-        self._session = builder.getOrCreate()
+        self._run = connections[method](target)
         self._staging = Path(tempfile.mkdtemp(prefix="leadlag-spark-"))
-        self._created: dict[tuple[str, str], int] = {}
+        # The server may run as another user.
+        self._staging.chmod(0o755)
+        self._files: dict[tuple[str, str], int] = {}
 
     def query(self, sql: str) -> pd.DataFrame:
-        frame: pd.DataFrame = self._session.sql(sql).toPandas()
-        return frame
+        return self._run(sql)
 
     def rows(self, schema: str, table: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         frame = self._session.table(f"`{schema}`.`{table}`")
         return tuple(frame.columns), [tuple(row) for row in frame.collect()]
 
     def execute(self, sql: str) -> None:
-        self._session.sql(sql)
+        self._run(sql)
 
     def tables(self, schema: str) -> set[str]:
-        if not self._session.catalog.databaseExists(schema):
+        if schema not in set(self._run("show databases").iloc[:, 0]):
             return set()
-        return {table.name for table in self._session.catalog.listTables(schema)}
+        return set(self._run(f"show tables in `{schema}`")["tableName"])
 
     def create(self, schema: str, table: str, columns: pa.Schema) -> None:
-        self._session.sql(f"create schema if not exists `{schema}`")
-        self._session.sql(f"drop table if exists `{schema}`.`{table}`")
-        folder = self._staging / schema / table
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._staging / schema / table, ignore_errors=True)
+        (self._staging / schema / table).mkdir(parents=True)
+        self._files.pop((schema, table), None)
         # An empty file gives Spark the columns of a table without rows.
-        self._created[(schema, table)] = 0
-        self.append(schema, table, columns.empty_table())
+        self._write(schema, table, columns.empty_table())
 
     def append(self, schema: str, table: str, rows: pa.Table) -> None:
-        number = self._created[(schema, table)]
-        if not rows.num_rows and number:
-            return
+        if rows.num_rows:
+            self._write(schema, table, rows)
+
+    def _write(self, schema: str, table: str, rows: pa.Table) -> None:
+        number = self._files.get((schema, table), 0)
+        # Spark's only timestamp type that dbt models use is an instant; the profile sets the session's zone to UTC.
         fields = [
             pa.field(f.name, pa.timestamp("us", tz="UTC") if pa.types.is_timestamp(f.type) else f.type)
             for f in rows.schema
         ]
         path = self._staging / schema / table / f"part-{number:05d}.parquet"
         pyarrow.parquet.write_table(rows.cast(pa.schema(fields)), path)
-        self._created[(schema, table)] = number + 1
+        self._files[schema, table] = number + 1
 
     def finish(self) -> None:
-        for schema, table in self._created:
-            frame = self._session.read.parquet(str(self._staging / schema / table))
-            frame.write.mode("overwrite").format("parquet").saveAsTable(f"`{schema}`.`{table}`")
+        for schema in {schema for schema, _ in self._files}:
+            self._run(f"create schema if not exists `{schema}`")
+        for schema, table in self._files:
+            files = (self._staging / schema / table).as_uri()
+            self._run(f"drop table if exists `{schema}`.`{table}`")
+            self._run(f"create table `{schema}`.`{table}` using parquet as select * from parquet.`{files}`")
 
     def close(self) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
+
+
+def _spark_session(target: Target) -> Callable[[str], pd.DataFrame]:
+    """Runs statements in a Spark session of this process, started as dbt would."""
+    builder = _driver("pyspark.sql", "spark").SparkSession.builder.appName("leadlag").enableHiveSupport()
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    for key, value in (target.settings.get("server_side_parameters") or {}).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+
+    def run(sql: str) -> pd.DataFrame:
+        # Not by toPandas, which warns of pandas 3.
+        frame = session.sql(sql)
+        return pd.DataFrame([tuple(row) for row in frame.collect()], columns=frame.columns)
+
+    return run
+
+
+def _spark_thrift(target: Target) -> Callable[[str], pd.DataFrame]:
+    """Runs statements on the Thrift server of a target."""
+    hive = _driver("pyhive.hive", "spark")
+    host, port = str(target.settings.get("host", "localhost")), int(target.settings.get("port") or 10000)
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        raise WarehouseError(
+            f"the Thrift server on {host} cannot read the files of this machine. Use --output to write parquet files to "
+            "storage that it can read, and create tables of them there."
+        )
+    try:
+        cursor = hive.connect(host=host, port=port).cursor()
+    except Exception as error:  # the driver's errors have no common class
+        raise WarehouseError(f"no Thrift server answers on {host}:{port} ({error}); start one: scripts/spark.sh start") from None
+
+    def run(sql: str) -> pd.DataFrame:
+        cursor.execute(sql)
+        if cursor.description is None:
+            return pd.DataFrame()
+        return pd.DataFrame(cursor.fetchall(), columns=[column[0].split(".")[-1] for column in cursor.description])
+
+    return run
 
 
 def _column_list(columns: pa.Schema) -> str:

@@ -58,8 +58,8 @@ unqualified as (
             when coalesce(text_value, cast(number_value as {{ dbt.type_string() }})) is null then not passes_when_null
             when operator = 'in' then {{ dbt.position("'|' || text_value || '|'", "'|' || lower(value) || '|'") }} = 0
             when operator = 'not_in' then {{ dbt.position("'|' || text_value || '|'", "'|' || lower(value) || '|'") }} > 0
-            when operator = 'at_least' then number_value < cast(value as double precision)
-            when operator = 'at_most' then number_value > cast(value as double precision)
+            when operator = 'at_least' then number_value < {{ leadlag.double('value') }}
+            when operator = 'at_most' then number_value > {{ leadlag.double('value') }}
         end
 
 ),

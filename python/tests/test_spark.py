@@ -1,0 +1,231 @@
+"""The project on Spark: built in a session and through a Thrift server, with the rows that DuckDB gives.
+
+Needs the extra (make setup EXTRA=spark) and Java; `make test-spark` sees to the first. Each dbt command is a process of its
+own, because a process keeps the Spark session that it started with.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from leadlag.warehouse import connect, find_target
+
+pytest.importorskip("pyspark", reason="Spark is an optional extra: make test-spark")
+if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+    pytest.skip("Spark needs Java 17 or newer on PATH or in JAVA_HOME", allow_module_level=True)
+
+ROOT = Path(__file__).resolve().parents[2]
+# Few leads: Spark's time goes into planning and starting, not into rows.
+COMPANY = ["--leads", "150", "--seed", "3", "--until", "2025-12-31"]
+DOUBLE = "DOUBLE"
+
+
+@dataclass
+class Lake:
+    """A folder with a metastore and warehouse of Spark, a DuckDB file, and the settings that lead there."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    # Of the session's build: what dbt said, and unique id -> status.
+    output: str = ""
+    built: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def duckdb_path(self) -> Path:
+        return self.folder / "leadlag.duckdb"
+
+    def run(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
+        """Output of a command of .venv; fails the test when the command fails."""
+        program, *arguments = command
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(program)), *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment, **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(f"{' '.join(command)} failed\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}", pytrace=False)
+        return done.stdout
+
+    def dbt(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        return self.run("dbt", "--no-use-colors", "--log-level-file", "none", *arguments, environment=environment)
+
+    def results(self) -> dict[str, str]:
+        """Unique id -> status of the last dbt command."""
+        content = json.loads((self.folder / "target" / "run_results.json").read_text(encoding="utf-8"))
+        return {entry["unique_id"]: entry["status"] for entry in content["results"]}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory, profiles_dir: Path) -> Lake:
+    """A small company in DuckDB, built there, and an empty Spark warehouse."""
+    folder = tmp_path_factory.mktemp("spark")
+    lake = Lake(folder)
+    lake.environment = {
+        "DBT_PROFILES_DIR": str(profiles_dir),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+        "LEADLAG_TARGET": "duckdb",
+        "LEADLAG_DUCKDB_PATH": str(lake.duckdb_path),
+        "LEADLAG_SPARK_DIR": str(folder / "lake"),
+        "LEADLAG_SPARK_PORT": str(free_port()),
+        # A metastore that need not survive a power cut writes several times as fast.
+        "LEADLAG_SPARK_JAVA_OPTIONS": "-Dderby.system.durability=test",
+    }
+    lake.run("leadlag", "simulate", *COMPANY, "--quiet")
+    lake.dbt("build", "--exclude-resource-type", "test", "unit_test", "snapshot")
+    return lake
+
+
+@pytest.fixture(scope="session")
+def spark(lake: Lake) -> Lake:
+    """The same company in Spark, written and built by sessions: seeds, models, data tests and unit tests."""
+    lake.environment["LEADLAG_TARGET"] = "spark"
+    lake.run("leadlag", "simulate", *COMPANY, "--quiet")
+    lake.output = lake.dbt("build")
+    lake.built = lake.results()
+    return lake
+
+
+def differences(duckdb_path: Path, warehouse: Path, schema: str = "main") -> list[str]:
+    """What the tables of a DuckDB build and those in a Spark warehouse folder do not share.
+
+    Doubles may differ by a relative 1e-9, since sums add up in another order; all else is equal, row for row.
+    """
+    found = []
+    with duckdb.connect(duckdb_path, read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        tables = connection.execute(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema like 'main_%' and table_type = 'BASE TABLE' order by all"
+        ).fetchall()
+        assert tables, "nothing was built"
+        for table_schema, table in tables:
+            folder = warehouse / f"{table_schema.replace('main', schema, 1)}.db" / table
+            if not list(folder.glob("*.parquet")):
+                found.append(f"{table}: not on Spark")
+                continue
+            ours, theirs = f"{table_schema}.{table}", f"read_parquet('{folder}/*.parquet')"
+            types = {name: kind for name, kind, *_ in connection.execute(f"describe {ours}").fetchall()}
+            names = [name for name, *_ in connection.execute(f"describe select * from {theirs}").fetchall()]
+            if names != list(types):
+                found.append(f"{table}: columns {sorted(set(names) ^ set(types))}")
+                continue
+            columns = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in types.items())
+            exact = [name for name, kind in types.items() if kind != DOUBLE]
+            doubles = [name for name, kind in types.items() if kind == DOUBLE]
+            sides = [f"(select {columns} from {source})" for source in (ours, theirs)]
+            for one, other, place in ((*sides, "DuckDB"), (*reversed(sides), "Spark")):
+                only = connection.execute(
+                    f"select {', '.join(exact)} from {one} except all select {', '.join(exact)} from {other} limit 1"
+                ).fetchone()
+                if only:
+                    found.append(f"{table}: only on {place}: {dict(zip(exact, only, strict=True))}")
+            order = ", ".join([*exact, *(f"round({name}, 6)" for name in doubles)])
+            left, right = (f"(select *, row_number() over (order by {order}) as place from {side})" for side in sides)
+            for name in doubles:
+                unequal = connection.execute(
+                    f"select any_value(l.{name}), any_value(r.{name}) from {left} as l join {right} as r using (place) "
+                    f"where l.{name} is distinct from r.{name} and coalesce("
+                    f"abs(l.{name} - r.{name}) > 1e-9 * greatest(abs(l.{name}), abs(r.{name})) + 1e-12, true) having count(*) > 0"
+                ).fetchone()
+                if unequal:
+                    found.append(f"{table}.{name}: {unequal[0]} on DuckDB, {unequal[1]} on Spark")
+    return found
+
+
+def test_the_comparison_sees_one_changed_cell(tmp_path: Path) -> None:
+    path, folder = tmp_path / "leadlag.duckdb", tmp_path / "main_marts.db" / "t"
+    folder.mkdir(parents=True)
+
+    def found(change: str) -> int:
+        with duckdb.connect(path) as connection:
+            connection.execute("create schema if not exists main_marts")
+            rows = "select i as id, i / 7 as share, 'a' || i as name from range(9) as r (i)"
+            connection.execute(f"create or replace table main_marts.t as {rows}")
+            connection.execute(f"copy (select * replace ({change}) from main_marts.t) to '{folder}/1.parquet'")
+        return len(differences(path, tmp_path))
+
+    assert found("share * (1 + 1e-12) as share") == 0
+    assert found("case when id = 3 then share + 1e-6 else share end as share") == 1
+    assert found("case when id = 3 then null else share end as share") == 1
+    assert found("case when id = 3 then 'A3' else name end as name") == 2
+
+
+def test_a_session_build_gives_what_duckdb_gives(spark: Lake) -> None:
+    """Nothing fails or is skipped, and every table is equal row for row."""
+    assert {"model", "seed", "test", "unit_test"} <= {unique_id.split(".")[0] for unique_id in spark.built}
+    assert set(spark.built.values()) == {"success", "pass"}
+    assert differences(spark.duckdb_path, spark.folder / "lake" / "warehouse") == []
+
+
+def test_what_parquet_cannot_do_is_said_once_and_left_out(spark: Lake) -> None:
+    assert spark.output.count("snapshots and grants are off") == 1
+    assert not [unique_id for unique_id in spark.built if unique_id.startswith("snapshot.")]
+    grant = {"relation": "main_marts.dim_date", "grant_config": {"select": ["analyst"]}, "should_revoke": False}
+    spark.dbt("run-operation", "apply_grants", "--args", json.dumps(grant))
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "delta", "iceberg"])
+def test_the_file_format_is_one_variable(lake: Lake, file_format: str) -> None:
+    arguments = ["ls", "--quiet", "--target", "spark", "--output", "json", "--output-keys", "name resource_type config"]
+    listed = lake.dbt(*arguments, "--vars", json.dumps({"spark_file_format": file_format}))
+    nodes: list[dict[str, Any]] = [json.loads(line) for line in listed.splitlines() if line.startswith("{")]
+    stored = [node for node in nodes if node["resource_type"] in ("model", "seed", "snapshot")]
+    assert {node["config"]["file_format"] for node in stored} == {file_format}
+    assert any(node["resource_type"] == "snapshot" for node in nodes) == (file_format != "parquet")
+
+
+@pytest.fixture(scope="session")
+def thrift(spark: Lake) -> Iterator[Lake]:
+    """A Thrift server on a standalone master with two workers, over the warehouse of the sessions."""
+    script = str(ROOT / "scripts" / "spark.sh")
+    environment = {**os.environ, **spark.environment}
+    started = subprocess.run([script, "start"], env=environment, capture_output=True, text=True, check=False)
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield spark
+    finally:
+        subprocess.run([script, "stop"], env=environment, check=True, capture_output=True)
+    left = subprocess.run(["pgrep", "-f", str(spark.folder / "lake" / "server")], capture_output=True, check=False)
+    assert left.stdout == b"", "processes are left"
+
+
+def test_a_thrift_build_gives_what_duckdb_gives(thrift: Lake) -> None:
+    """Seeds and models in a schema of their own; the data tests ran in the session on the same rows."""
+    settings = {"LEADLAG_SPARK_METHOD": "thrift", "LEADLAG_SCHEMA": "thrift"}
+    thrift.dbt("build", "--exclude-resource-type", "test", "unit_test", environment=settings)
+    assert set(thrift.results().values()) == {"success"}
+    assert differences(thrift.duckdb_path, thrift.folder / "lake" / "warehouse", "thrift") == []
+
+
+def test_raw_tables_are_written_through_thrift(thrift: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**thrift.environment, "LEADLAG_SPARK_METHOD": "thrift"}.items():
+        monkeypatch.setenv(name, value)
+    rows = pa.table({"id": [1, 2], "name": ["a'b", None]})
+    with connect(find_target("spark")) as warehouse:
+        for _ in range(2):
+            warehouse.create("raw_thrift", "t", rows.schema)
+            warehouse.append("raw_thrift", "t", rows)
+            warehouse.finish()
+        assert warehouse.tables("raw_thrift") == {"t"}
+        read = warehouse.query("select id, name from raw_thrift.t order by id")
+    assert read.values.tolist() == [[1, "a'b"], [2, None]]
