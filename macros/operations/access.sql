@@ -42,13 +42,23 @@
 {% macro protect_mart() %}
     {%- set readers = leadlag.readers_of(model) if execute else {} -%}
     {%- if readers and leadlag.access_is_on() -%}
-    {%- set policy_schema = target.schema ~ '_policy' -%}
+    {#- `leadlag publish` builds in a schema of its own and moves the tables; the functions are where they will be read. -#}
+    {%- set published = target.schema[:-8] if target.schema.endswith('_pending') else target.schema -%}
+    {%- set policy_schema = published ~ '_policy' -%}
+    {%- set by_row = readers.values() | reject('equalto', 'all') | list -%}
+    {%- if by_row and model.config.materialized == 'view' -%}
+        {{ exceptions.raise_compiler_error("meta readers of " ~ model.name ~ ": rows of a view cannot be kept apart; make it a table") }}
+    {%- endif -%}
+    {%- if by_row %}
     alter table {{ this }} enable row level security;
+    {%- endif -%}
     {%- for role, rule in readers.items() %}
     grant select on {{ this }} to {{ role }};
+    {%- if by_row %}
     create policy {{ role }} on {{ this }} for select to {{ role }} using ({{ leadlag.visible_rows(
         rule, 'select ' ~ policy_schema ~ '.own_regions()', 'select ' ~ policy_schema ~ '.own_journeys()'
     ) }});
+    {%- endif -%}
     {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
@@ -63,7 +73,7 @@
             ~ "export_audience, on Spark protect the files and the metastore themselves") }}
     {%- endif -%}
     {%- set schemas = [target.schema] -%}
-    {%- for part in ['staging', 'intermediate', 'policy', 'snapshots', 'marts'] -%}
+    {%- for part in ['staging', 'intermediate', 'policy', 'snapshots', 'audit', 'marts'] -%}
         {%- do schemas.append(target.schema ~ '_' ~ part) -%}
     {%- endfor -%}
     {%- set sources = graph.sources.values() | map(attribute='schema') | unique | list -%}
