@@ -39,6 +39,12 @@ class Company:
             manifest=self.manifest,
         )
 
+    def report(self, path: Path) -> bool:
+        """Whether a scheduled run would go on."""
+        return self.run_dbt(
+            ["run-operation", "report_health", "--args", "{fail: true}"], duckdb_path=path, may_fail=True
+        ).success
+
     def broken(self, folder: Path, *faults: str) -> Path:
         """A copy with faults in its raw tables, built anew."""
         path = folder / "leadlag.duckdb"
@@ -79,6 +85,7 @@ def test_a_company_without_faults_has_no_failed_source(company: Company) -> None
         shipped = connection.execute("select distinct health_rule from main_policy.health_rule").fetchall()
     # The faults below find something because each rule had judged before.
     assert sorted(judged) == sorted(shipped)
+    assert company.report(company.path)
 
 
 def test_each_fault_changes_its_own_verdicts(company: Company, tmp_path: Path) -> None:
@@ -105,9 +112,10 @@ def test_each_fault_changes_its_own_verdicts(company: Company, tmp_path: Path) -
             where source_table = 'page_view' and health_rule = 'stalled_sync'"""
         ).fetchall()[0]
     assert finding == (
-        "web page_view: no row for 10.0 days, since 2025-12-20; the usual pause is 1.0 days, at most 3.0"
+        "web page_view (touchpoint): no row for 10.0 days, since 2025-12-20; the usual pause is 1.0 days, at most 3.0"
     )
     assert remedy.startswith("Open the loader's log")
+    assert not company.report(path)
 
 
 def test_lost_tracking_shows_in_journeys_and_utm_parameters(company: Company, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ select
     case
         when verdict.verdict = 'not_judged' then 'too few rows or too little history to judge'
         else
-            verdict.source_system || ' ' || verdict.source_table || ': '
+            verdict.source_system || ' ' || verdict.source_table || ' (' || verdict.entity || '): '
             || replace(replace(replace(replace(replace(rule.finding,
                 '{observed}', {{ number.replace('{}', 'verdict.observed') }}),
                 '{expected}', {{ number.replace('{}', 'verdict.expected') }}),
