@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import importlib
 import os
 import shutil
 import subprocess
@@ -346,6 +347,16 @@ def _run(place: Place, arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _driver_errors() -> tuple[type[Exception], ...]:
+    """What the drivers that are installed raise."""
+    import duckdb
+
+    try:
+        return (duckdb.Error, OSError, importlib.import_module("psycopg2").Error)
+    except ImportError:
+        return (duckdb.Error, OSError)
+
+
 def _published_name(schema: str, place: Place) -> str:
     pending = str(place.pending.settings.get("schema", "main"))
     same = schema == pending or schema.startswith(pending + "_")
@@ -366,4 +377,8 @@ def run(arguments: argparse.Namespace) -> int:
         return USAGE
     except CommandError as error:
         print(f"leadlag publish: {error}", file=sys.stderr)
+        return FAILED
+    except _driver_errors() as error:
+        # A right that is missing, a full disk; what was begun is rolled back or left in the pending place.
+        print(f"leadlag publish: the warehouse refused: {str(error).strip()}; nothing was published", file=sys.stderr)
         return FAILED
