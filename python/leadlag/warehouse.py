@@ -419,7 +419,9 @@ def _spark_thrift(target: Target) -> Callable[[str], pd.DataFrame]:
     try:
         cursor = hive.connect(host=host, port=port).cursor()
     except Exception as error:  # the driver's errors have no common class
-        raise WarehouseError(f"no Thrift server answers on {host}:{port} ({error}); start one: scripts/spark.sh start") from None
+        raise WarehouseError(
+            f"no Thrift server answers on {host}:{port} ({error}); start one: scripts/spark.sh start"
+        ) from None
 
     def run(sql: str) -> pd.DataFrame:
         cursor.execute(sql)
