@@ -23,14 +23,15 @@
         {%- do leadlag.create_working_table('next', 'select label.node_key, coalesce(root.root_key, label.component_key) as component_key
             from ' ~ component ~ ' as label left join ' ~ root ~ ' as root on label.component_key = root.node_key') -%}
         {%- do leadlag.replace_working_table('component', 'next') -%}
-        {%- do leadlag.create_working_table('next', 'select distinct near.root_key as from_key, far.root_key as to_key from ' ~ edge ~ ' as edge
-            inner join ' ~ root ~ ' as near on edge.from_key = near.node_key
+        {%- do leadlag.create_working_table('next', 'select distinct near.root_key as from_key, far.root_key as to_key
+            from ' ~ edge ~ ' as edge inner join ' ~ root ~ ' as near on edge.from_key = near.node_key
             inner join ' ~ root ~ ' as far on edge.to_key = far.node_key where near.root_key <> far.root_key') -%}
         {%- do leadlag.replace_working_table('edge', 'next') -%}
         {%- set open.edges = run_query('select count(*) from ' ~ edge).rows[0][0] -%}
     {%- endfor -%}
     {%- if open.edges -%}
-        {{ exceptions.raise_compiler_error("int_identity__component: 40 rounds did not join all records, " ~ open.edges ~ " edges are left in " ~ edges) }}
+        {{ exceptions.raise_compiler_error("int_identity__component: 40 rounds did not join all records, " ~ open.edges
+            ~ " edges are left in " ~ edges) }}
     {%- endif -%}
     {%- do leadlag.drop_working_tables(['edge', 'root']) -%}
 {%- endif -%}

@@ -8,8 +8,8 @@
 {#- On-run-start: says once what the engine leaves out. -#}
 {% macro say_what_is_off() %}
     {%- if execute and flags.WHICH in ['build', 'run', 'retry', 'snapshot'] and not leadlag.tables_can_change() -%}
-        {%- do log("leadlag: Spark cannot change tables in " ~ var('spark_file_format', 'parquet') ~ " in place, so snapshots and grants are off; "
-            ~ "var spark_file_format: delta or iceberg, with their jars, switches them on", info=true) -%}
+        {%- do log("leadlag: Spark cannot change tables in parquet in place, so snapshots and grants are off; var spark_file_format: "
+            ~ "delta or iceberg, with their jars, switches them on", info=true) -%}
     {%- endif -%}
 {% endmacro %}
 

@@ -141,6 +141,7 @@ def test_every_macro_is_called() -> None:
         defined |= set(re.findall(r"{%-?\s*macro\s+(?:[a-z]+__)?(\w+)", path.read_text(encoding="utf-8")))
     # dbt itself calls those that replace one of its own.
     defined -= {"generate_schema_name", "generate_alias_name", "generate_database_name"}
+    defined -= {"apply_grants", "cast", "load_csv_rows"}
     without_definitions = re.sub(r"{%-?\s*macro\s+\w+", "", text)
     called = set(re.findall(r"\b(\w+)\(", without_definitions))
     # adapter.dispatch and run-operation name a macro without calling it.
