@@ -2,7 +2,10 @@ with touchpoint as (
 
     select
         touchpoint.*,
-        case when record_source_id is not null then {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }} end as lead_record_key
+        case
+            when record_source_id is not null
+                then {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }}
+        end as lead_record_key
     from {{ ref('int_input__touchpoint') }} as touchpoint
 
 ),
