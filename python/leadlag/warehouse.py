@@ -351,6 +351,10 @@ class PostgresWarehouse(Warehouse):
         self._connection.close()
 
 
+# Runs a statement of Spark: column names and rows.
+Run = Callable[[str], tuple[tuple[str, ...], list[tuple[Any, ...]]]]
+
+
 class SparkWarehouse(Warehouse):
     """Tables of Spark: of a session of this process (method `session`) or of a Thrift server (method `thrift`).
 
@@ -360,7 +364,7 @@ class SparkWarehouse(Warehouse):
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
-        connections: dict[str, Callable[[Target], Callable[[str], pd.DataFrame]]] = {
+        connections: dict[str, Callable[[Target], Run]] = {
             "session": _spark_session,
             "thrift": _spark_thrift,
         }
@@ -377,19 +381,19 @@ class SparkWarehouse(Warehouse):
         self._files: dict[tuple[str, str], int] = {}
 
     def query(self, sql: str) -> pd.DataFrame:
-        return self._run(sql)
+        columns, rows = self._run(sql)
+        return pd.DataFrame(rows, columns=list(columns))
 
     def rows(self, schema: str, table: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        frame = self._session.table(f"`{schema}`.`{table}`")
-        return tuple(frame.columns), [tuple(row) for row in frame.collect()]
+        return self._run(f"select * from `{schema}`.`{table}`")
 
     def execute(self, sql: str) -> None:
         self._run(sql)
 
     def tables(self, schema: str) -> set[str]:
-        if schema not in set(self._run("show databases").iloc[:, 0]):
+        if schema not in {row[0] for row in self._run("show databases")[1]}:
             return set()
-        return set(self._run(f"show tables in `{schema}`")["tableName"])
+        return set(self.query(f"show tables in `{schema}`")["tableName"])
 
     def create(self, schema: str, table: str, columns: pa.Schema) -> None:
         shutil.rmtree(self._staging / schema / table, ignore_errors=True)
@@ -425,7 +429,7 @@ class SparkWarehouse(Warehouse):
         shutil.rmtree(self._staging, ignore_errors=True)
 
 
-def _spark_session(target: Target) -> Callable[[str], pd.DataFrame]:
+def _spark_session(target: Target) -> Run:
     """Runs statements in a Spark session of this process, started as dbt would."""
     builder = _driver("pyspark.sql", "spark").SparkSession.builder.appName("leadlag").enableHiveSupport()
     builder = builder.config("spark.ui.showConsoleProgress", "false")
@@ -433,15 +437,15 @@ def _spark_session(target: Target) -> Callable[[str], pd.DataFrame]:
         builder = builder.config(key, value)
     session = builder.getOrCreate()
 
-    def run(sql: str) -> pd.DataFrame:
+    def run(sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         # Not by toPandas, which warns of pandas 3.
         frame = session.sql(sql)
-        return pd.DataFrame([tuple(row) for row in frame.collect()], columns=frame.columns)
+        return tuple(frame.columns), [tuple(row) for row in frame.collect()]
 
     return run
 
 
-def _spark_thrift(target: Target) -> Callable[[str], pd.DataFrame]:
+def _spark_thrift(target: Target) -> Run:
     """Runs statements on the Thrift server of a target."""
     hive = _driver("pyhive.hive", "spark")
     host, port = str(target.settings.get("host", "localhost")), int(target.settings.get("port") or 10000)
@@ -457,11 +461,11 @@ def _spark_thrift(target: Target) -> Callable[[str], pd.DataFrame]:
             f"no Thrift server answers on {host}:{port} ({error}); start one: scripts/spark.sh start"
         ) from None
 
-    def run(sql: str) -> pd.DataFrame:
+    def run(sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         cursor.execute(sql)
         if cursor.description is None:
-            return pd.DataFrame()
-        return pd.DataFrame(cursor.fetchall(), columns=[column[0].split(".")[-1] for column in cursor.description])
+            return (), []
+        return tuple(column[0].split(".")[-1] for column in cursor.description), cursor.fetchall()
 
     return run
 
