@@ -23,6 +23,10 @@
         {%- if var('unmapped_status', 'error') not in ['error', 'quarantine'] -%}
             {%- do errors.append("var unmapped_status: '" ~ var('unmapped_status') ~ "' is neither error nor quarantine") -%}
         {%- endif -%}
+        {%- if target.type == 'spark' and adapter.dispatch('cast', 'dbt').macro.package_name in ['dbt', 'dbt_spark'] -%}
+            {%- do errors.append("on Spark dbt has to ask leadlag for some of its own macros (macros/sql/spark.sql); write into dbt_project.yml: "
+                ~ "dispatch: [{macro_namespace: dbt, search_order: [" ~ project_name ~ ", leadlag, dbt]}]") -%}
+        {%- endif -%}
         {%- set errors = errors + leadlag.missing_required_tables() -%}
         {%- if errors -%}
             {{ exceptions.raise_compiler_error("leadlag cannot start:\n  - " ~ errors | join("\n  - ")) }}
