@@ -23,7 +23,6 @@
         {%- if var('unmapped_status', 'error') not in ['error', 'quarantine'] -%}
             {%- do errors.append("var unmapped_status: '" ~ var('unmapped_status') ~ "' is neither error nor quarantine") -%}
         {%- endif -%}
-<<<<<<< HEAD
         {%- if leadlag.access_is_on() -%}
             {%- set known = run_query("select current_user, (select count(*) from pg_roles where rolname = 'leadlag_build')").rows[0] -%}
             {%- if known[1] == 0 -%}
@@ -32,11 +31,10 @@
                 {%- do errors.append("var access_control: marts must belong to leadlag_build, not to '" ~ known[0]
                     ~ "'; an administrator says: alter role " ~ known[0] ~ " set role leadlag_build") -%}
             {%- endif -%}
-=======
+        {%- endif -%}
         {%- if target.type == 'spark' and adapter.dispatch('cast', 'dbt').macro.package_name in ['dbt', 'dbt_spark'] -%}
             {%- do errors.append("on Spark dbt has to ask leadlag for some of its own macros (macros/sql/spark.sql); write into dbt_project.yml: "
                 ~ "dispatch: [{macro_namespace: dbt, search_order: [" ~ project_name ~ ", leadlag, dbt]}]") -%}
->>>>>>> spark
         {%- endif -%}
         {%- set errors = errors + leadlag.missing_required_tables() -%}
         {%- if errors -%}
