@@ -228,4 +228,5 @@ def test_raw_tables_are_written_through_thrift(thrift: Lake, monkeypatch: pytest
             warehouse.finish()
         assert warehouse.tables("raw_thrift") == {"t"}
         read = warehouse.query("select id, name from raw_thrift.t order by id")
-    assert read.values.tolist() == [[1, "a'b"], [2, None]]
+    assert read["id"].tolist() == [1, 2]
+    assert read["name"].fillna("(null)").tolist() == ["a'b", "(null)"]
