@@ -25,8 +25,9 @@ LAYERS = {
     "input": ["resource_type:seed", "models/staging", "models/intermediate/policy", "models/intermediate/input"],
     "identity": ["models/intermediate/identity"],
     "lifecycle": ["models/intermediate/lifecycle"],
-    "core marts": ["models/intermediate/engagement", "models/marts/core", "models/marts/integrity"],
+    "core marts": ["models/intermediate/engagement", "models/marts/core"],
     "conversion": ["models/intermediate/conversion", "models/marts/conversion"],
+    "integrity": ["models/intermediate/integrity", "models/marts/integrity"],
 }
 
 # Runs with the raw warehouse as first argument.
