@@ -447,13 +447,13 @@ def _spark_session(target: Target) -> Run:
 
 def _spark_thrift(target: Target) -> Run:
     """Runs statements on the Thrift server of a target."""
-    hive = _driver("pyhive.hive", "spark")
     host, port = str(target.settings.get("host", "localhost")), int(target.settings.get("port") or 10000)
     if host not in ("localhost", "127.0.0.1", "::1"):
         raise WarehouseError(
             f"the Thrift server on {host} cannot read the files of this machine. Use --output to write parquet files to "
             "storage that it can read, and create tables of them there."
         )
+    hive = _driver("pyhive.hive", "spark")
     try:
         cursor = hive.connect(host=host, port=port).cursor()
     except Exception as error:  # the driver's errors have no common class

@@ -726,7 +726,7 @@ leadlag:
   outputs:
     file: {type: duckdb, path: "{{ env_var('SIMULATED') }}", threads: "{{ env_var('T', '2') | as_number }}"}
     cloud: {type: snowflake}
-    cluster: {type: spark, method: thrift}
+    cluster: {type: spark, method: thrift, host: spark.example}
     secret: {type: duckdb, path: "{{ env_var('NOT_SET_ANYWHERE') }}"}
 """
     )

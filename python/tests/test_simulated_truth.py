@@ -267,7 +267,11 @@ def test_as_of_all_data_equals_the_data_recorded_by_then(company: Company) -> No
         assert {"fct_journey", "fct_conversion", "fct_touchpoint", "conversion_rate"} <= set(marts)
         for mart in marts:
             columns = present if mart == "fct_opportunity" else "*"
-            one, other = (f"select {columns} from {catalog}.main_marts.{mart}" for catalog in ("leadlag", "earlier"))
+            # Ids of Salesforce on a HubSpot contact have no history either: its links are counted as they are now.
+            rows = "entity <> 'identity_link' or source_table <> 'contact'" if mart.startswith("source_") else "true"
+            one, other = (
+                f"select {columns} from {catalog}.main_marts.{mart} where {rows}" for catalog in ("leadlag", "earlier")
+            )
             (difference,) = connection.execute(
                 f"select (select count(*) from ({one} except all {other})) + (select count(*) from ({other} except all {one}))"
             ).fetchone() or (None,)
