@@ -118,7 +118,7 @@ def copy_of(raw: Path, name: str) -> Path:
 
 def slowest_models(target: Path, count: int = 8) -> list[tuple[str, float]]:
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    timed = [(result["unique_id"].split(".")[-1], result["execution_time"]) for result in results]
+    timed = [(".".join(result["unique_id"].split(".")[2:]), result["execution_time"]) for result in results]
     return sorted(timed, key=lambda item: -item[1])[:count]
 
 
