@@ -93,11 +93,11 @@ def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
         time.sleep(random.Random(nodes).random() / 5)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        # What readers find meanwhile: every mart, whole.
-        assert (
-            compare({"undisturbed": undisturbed, f"killed after {nodes}": marts_of(engine, environment, monkeypatch)})
-            == []
-        )
+        # What readers find meanwhile: every mart, whole. dbt may have left the table before the last one as a backup, which
+        # the next build removes.
+        found = marts_of(engine, environment, monkeypatch)
+        whole = {name: mart for name, mart in found.items() if not name.endswith("__dbt_backup")}
+        assert compare({"undisturbed": undisturbed, f"killed after {nodes}": whole}) == []
     finish(start(environment))
     assert compare({"undisturbed": undisturbed, "again": marts_of(engine, environment, monkeypatch)}) == []
 
