@@ -67,13 +67,33 @@
 {% endmacro %}
 
 
+{#- The united rows of an entity that were known by as_of, each with a digest of its content. -#}
+{% macro delivered(entity) -%}
+    select
+        united.*,
+        {{ leadlag.row_digest(leadlag.contract_columns(entity).keys()) if execute else 'null' }} as row_digest
+    from ({{ leadlag.unite(entity) }}
+    ) as united
+    {%- if var('as_of', none) is not none %}
+    where known_at <= cast('{{ var('as_of') }}' as timestamp) or known_at is null
+    {%- endif %}
+{%- endmacro %}
+
+
 {#- Body of every int_input__<entity>_checked model: the united rows, each judged by the first rule of
     seeds/policy/quarantine_rule.csv that it breaks (null: accepted).
     key: columns that name a row. required: further columns without which it is unusable. texts: further columns whose
     length and encoding matter. rules: the entity's own [rule, column, condition], asked last. wide: so much text that
     reading it twice costs less memory than keeping it. personal: columns that go no further: an e-mail leaves as
     email_key, the rest not at all. -#}
-{% macro checked_input(entity, key=['source_system', 'source_table', 'source_id'], required=[], texts=[], rules=[], timed=true, wide=false, personal=['email', 'full_name', 'phone']) %}
+{% macro checked_input(
+    entity, key=['source_system', 'source_table', 'source_id'], required=[], texts=[], rules=[], timed=true, wide=false,
+    personal=['email', 'full_name', 'phone'], parent=none
+) %}
+{%- set since = leadlag.increment().since if config.get('incremental_strategy') == 'changed_rows' else none -%}
+{%- if since is not none -%}
+    {%- do leadlag.find_touched_rows(entity, key, since, parent) -%}
+{%- endif -%}
 {%- set columns = leadlag.contract_columns(entity).keys() | list if execute else [] -%}
 {%- set checks = [] -%}
 {%- for column in key + required -%}
@@ -101,15 +121,16 @@ with tolerance as (
 
 ),
 
-united as {{ 'not materialized ' if wide and target.type != 'spark' }}(
+united as {{ 'not materialized ' if wide and since is none and target.type != 'spark' }}(
 
+    {% if since is none -%}
     select
         delivered.*,
         {{ leadlag.key(key) }} as {{ entity }}_key
-    from ({{ leadlag.unite(entity) }}
+    from ({{ leadlag.delivered(entity) }}
     ) as delivered
-    {%- if var('as_of', none) is not none %}
-    where known_at <= cast('{{ var('as_of') }}' as timestamp) or known_at is null
+    {%- else -%}
+    select * from {{ leadlag.working_table('candidate') }}
     {%- endif %}
 
 ),
@@ -168,9 +189,16 @@ select
     {%- if 'email' in columns and 'email' in personal %}
     {{ leadlag.address_key('email_address') }} as email_key,
     {%- endif %}
+    {%- if 'record_source_id' in columns %}
+    case when record_source_id is not null then {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }} end as lead_record_key,
+    {%- endif %}
+    {%- if 'opportunity_source_id' in columns and 'record_source_id' not in columns %}
+    {{ leadlag.key(['source_system', 'opportunity_source_id']) }} as opportunity_key,
+    {%- endif %}
     coalesce(recorded_at, occurred_at) as recorded_at,
     coalesce(event_sequence, 0) as event_sequence,
     known_at,
+    row_digest,
     case when broken_check is not null then occurred_at_raw end as occurred_at_raw,
     case broken_check{% for check in checks %} when {{ loop.index }} then '{{ check[0] }}'{% endfor %} end as quarantine_rule,
     case broken_check{% for check in checks %} when {{ loop.index }} then '{{ check[1] }}'{% endfor %} end as quarantine_column

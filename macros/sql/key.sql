@@ -19,3 +19,22 @@
 {% macro spark__key_of_text(text) -%}
     cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint)
 {%- endmacro %}
+
+
+{#- A digest of several columns as a bigint, to tell whether a row has changed. It differs between engines, and may between their
+    versions: then every row counts as changed. -#}
+{% macro row_digest(columns) -%}
+    {{ return(adapter.dispatch('row_digest', 'leadlag')(columns | join(', '))) }}
+{%- endmacro %}
+
+{% macro default__row_digest(columns) -%}
+    cast(hash({{ columns }}) >> 1 as bigint)
+{%- endmacro %}
+
+{% macro postgres__row_digest(columns) -%}
+    hash_record_extended(row({{ columns }}), 0)
+{%- endmacro %}
+
+{% macro spark__row_digest(columns) -%}
+    xxhash64({{ columns }})
+{%- endmacro %}

@@ -1,12 +1,16 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with touch as (
 
     select
         journey_key,
+        person_key,
         min(occurred_at) as first_touch_at,
         count(*) as touchpoint_count
     from {{ ref('fct_touchpoint') }}
-    where journey_key is not null
-    group by journey_key
+    where journey_key is not null and {{ leadlag.of_touched_persons(since) }}
+    group by journey_key, person_key
 
 ),
 
@@ -27,16 +31,18 @@ activity as (
 
     select
         journey_key,
+        person_key,
         min(case when is_sales_contact then occurred_at end) as first_sales_contact_at,
         count(*) as activity_count
     from {{ ref('fct_activity') }}
-    where journey_key is not null
-    group by journey_key
+    where journey_key is not null and {{ leadlag.of_touched_persons(since) }}
+    group by journey_key, person_key
 
 )
 
 select
     coalesce(touch.journey_key, activity.journey_key) as journey_key,
+    coalesce(touch.person_key, activity.person_key) as person_key,
     touch.first_touch_at,
     touchpoint.channel as first_channel,
     touchpoint.campaign_key,

@@ -1,3 +1,5 @@
+{{ leadlag.incremental('difference') }}
+
 with rep as (
 
     select * from {{ ref('int_input__rep') }}

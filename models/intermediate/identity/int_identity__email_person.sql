@@ -1,3 +1,5 @@
+{{ leadlag.incremental('difference') }}
+
 select
     record.email_key,
     min(person.person_key) as person_key

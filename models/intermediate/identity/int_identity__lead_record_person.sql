@@ -1,3 +1,5 @@
+{{ leadlag.incremental('difference') }}
+
 with record as (
 
     select

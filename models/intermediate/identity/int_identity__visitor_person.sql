@@ -1,3 +1,5 @@
+{{ leadlag.incremental('difference') }}
+
 with link as (
 
     select distinct

@@ -1,1 +1,3 @@
+{{ leadlag.incremental('changed_rows') }}
+
 {{ leadlag.checked_input('activity') }}

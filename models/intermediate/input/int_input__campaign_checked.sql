@@ -1,3 +1,5 @@
+{{ leadlag.incremental('difference') }}
+
 {{ leadlag.checked_input(
     'campaign',
     key=['source_system', 'source_id'],

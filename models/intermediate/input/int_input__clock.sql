@@ -1,3 +1,8 @@
+{{ config(post_hook="{{ leadlag.note_clock() }}") }}
+-- depends_on: {{ ref('int_input__touchpoint_checked') }}
+-- depends_on: {{ ref('int_input__activity_checked') }}
+-- depends_on: {{ ref('int_input__campaign_checked') }}
+
 with known as (
 
     select max(known_at) as newest_at from {{ ref('int_input__lead_record_checked') }} where quarantine_rule is null

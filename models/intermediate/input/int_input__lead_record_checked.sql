@@ -1,3 +1,5 @@
+{{ leadlag.incremental('changed_rows') }}
+
 {{ leadlag.checked_input(
     'lead_record',
     key=['source_system', 'record_type', 'source_id'],

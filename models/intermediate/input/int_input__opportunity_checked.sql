@@ -1,3 +1,5 @@
+{{ leadlag.incremental('changed_rows') }}
+
 {{ leadlag.checked_input(
     'opportunity',
     key=['source_system', 'source_id'],

@@ -1,10 +1,13 @@
+{{ leadlag.incremental('changed_rows') }}
+
 with event as (
 
     {{ leadlag.checked_input(
         'opportunity_stage_event',
         required=['opportunity_source_id'],
         texts=['stage_raw'],
-        rules=[['negative_amount', 'amount', 'amount < 0']]
+        rules=[['negative_amount', 'amount', 'amount < 0']],
+        parent='opportunity'
     ) }}
 
 ),
@@ -33,7 +36,8 @@ select
     event.currency_code,
     event.forecast_category,
     event.known_at,
-    opportunity.opportunity_key,
+    event.row_digest,
+    event.opportunity_key,
     case
         when event.quarantine_rule is not null then event.quarantine_rule
         when opportunity.opportunity_key is null then 'orphan_reference'
@@ -44,7 +48,4 @@ select
     end as quarantine_column
 from event
 left join opportunity
-    on
-        event.source_system = opportunity.source_system
-        and event.opportunity_source_id = opportunity.source_id
-        and opportunity.quarantine_rule is null
+    on event.opportunity_key = opportunity.opportunity_key and opportunity.quarantine_rule is null

@@ -1,6 +1,8 @@
+{{ leadlag.incremental('changed_rows') }}
+
 with event as (
 
-    {{ leadlag.checked_input('status_event', required=['record_source_id'], texts=['status_raw']) }}
+    {{ leadlag.checked_input('status_event', required=['record_source_id'], texts=['status_raw'], parent='lead_record') }}
 
 ),
 
@@ -31,7 +33,8 @@ select
     event.status_raw,
     event.changed_by_source_id,
     event.known_at,
-    record.lead_record_key,
+    event.row_digest,
+    event.lead_record_key,
     status_map.stage,
     coalesce(
         event.quarantine_rule,
@@ -50,8 +53,4 @@ left join status_map
         and event.status_field = status_map.status_field
         and lower(trim(event.status_raw)) = lower(trim(status_map.status_raw))
 left join record
-    on
-        event.source_system = record.source_system
-        and event.record_type = record.record_type
-        and event.record_source_id = record.source_id
-        and record.quarantine_rule is null
+    on event.lead_record_key = record.lead_record_key and record.quarantine_rule is null

@@ -1,6 +1,10 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with evidence as (
 
-    select * from {{ ref('int_lifecycle__resolved_event') }} where not is_effective
+    select * from {{ ref('int_lifecycle__resolved_event') }}
+    where not is_effective and {{ leadlag.of_touched_persons(since) }}
 
 ),
 

@@ -1,3 +1,6 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 {%- set stages = ['inquiry', 'mql', 'sal', 'sql', 'opportunity', 'won'] -%}
 
 with journey as (
@@ -18,6 +21,7 @@ with journey as (
         {%- endfor %}
         max(case when stage_order <= 6 then stage_order end) as furthest_stage_order
     from {{ ref('int_lifecycle__journey_event') }}
+    where {{ leadlag.of_touched_persons(since) }}
     group by journey_key, person_key, journey_number
 
 ),

@@ -18,7 +18,7 @@ with event as (
         lower(opportunity.opportunity_type) as opportunity_type,
         lower(opportunity.product_line) as product_line,
         lower(opportunity.region) as region,
-        {{ leadlag.key(['opportunity.source_system', 'opportunity.record_type', 'opportunity.record_source_id']) }} as lead_record_key
+        opportunity.lead_record_key
     from {{ ref('int_input__opportunity_stage_event') }} as event
     inner join {{ ref('int_input__opportunity') }} as opportunity
         on event.opportunity_key = opportunity.opportunity_key

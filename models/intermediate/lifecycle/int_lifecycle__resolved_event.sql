@@ -1,6 +1,10 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with signal as (
 
     select * from {{ ref('int_lifecycle__stage_signal') }}
+    where {{ leadlag.of_touched_persons(since) }}
 
 ),
 
@@ -17,6 +21,7 @@ system_first as (
         source_system,
         min(occurred_at) as first_at
     from {{ ref('int_identity__lead_record_person') }}
+    where {{ leadlag.of_touched_persons(since) }}
     group by person_key, source_system
 
 ),

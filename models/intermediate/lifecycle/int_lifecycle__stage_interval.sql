@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 select
     stage_event_key,
     journey_key,

@@ -1,3 +1,6 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with signal as (
 
     select
@@ -47,3 +50,4 @@ inner join {{ ref('int_identity__lead_record_person') }} as person
     on signal.lead_record_key = person.lead_record_key
 inner join {{ ref('stage') }} as stage
     on signal.stage = stage.stage
+where {{ leadlag.of_touched_persons(since, 'person.person_key') }}

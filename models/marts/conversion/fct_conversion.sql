@@ -1,6 +1,30 @@
-with entry as (
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
+with {% if since is not none -%}
+-- What has become mature since, or no longer is.
+aged as (
+
+    select conversion.person_key
+    from {{ this }} as conversion
+    inner join {{ ref('conversion_definition') }} as definition
+        on
+            conversion.conversion_definition = definition.conversion_definition
+            and conversion.definition_version = definition.version
+            and conversion.scope_region = definition.scope_region
+            and conversion.scope_product_line = definition.scope_product_line
+    cross join {{ ref('int_input__clock') }} as clock
+    where conversion.is_mature <> {{ leadlag.is_mature('conversion', 'definition') }}
+
+),
+
+{% endif -%}
+entry as (
 
     select * from {{ ref('int_conversion__entry') }}
+    {%- if since is not none %}
+    where {{ leadlag.of_touched_persons(since) }} or person_key in (select person_key from aged)
+    {%- endif %}
 
 ),
 
@@ -48,8 +72,7 @@ timed as (
         case when not coalesce(scoped.converted_at < scoped.entered_at, false)
             then {{ leadlag.seconds_between('scoped.entered_at', 'scoped.converted_at') }} end as seconds_to_convert,
         {{ leadlag.days_between('scoped.entered_date', 'scoped.converted_date') }} as calendar_days,
-        {{ leadlag.seconds_between('scoped.entered_at', 'clock.as_of') }} as age_seconds,
-        {{ leadlag.days_between('scoped.entered_date', 'clock.as_of_date') }} as age_days
+        {{ leadlag.is_mature('scoped', 'scoped') }} as is_mature
     from scoped
     cross join {{ ref('int_input__clock') }} as clock
     left join person
@@ -61,11 +84,6 @@ judged as (
 
     select
         timed.*,
-        case
-            when basis = 'window' and time_basis = 'calendar_days' then age_days > window_days
-            when basis = 'window' then age_seconds >= window_days * 86400
-            else converted_at is not null or ended_at is not null or coalesce(age_seconds >= maturity_days * 86400, false)
-        end as is_mature,
         case
             when basis = 'stage' then converted_at is not null
             when is_before_entry or converted_at is null then false

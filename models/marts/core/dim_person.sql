@@ -1,3 +1,6 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with record as (
 
     select
@@ -9,6 +12,7 @@ with record as (
         on record.lead_record_key = person.lead_record_key
     left join {{ ref('lead_source_map') }} as source_map
         on lower(trim(record.lead_source)) = lower(trim(source_map.lead_source_raw))
+    where {{ leadlag.of_touched_persons(since, 'person.person_key') }}
 
 ),
 
@@ -31,6 +35,7 @@ journey as (
         count(*) as journey_count,
         max(case when won_at is not null then 1 else 0 end) as has_won
     from {{ ref('int_lifecycle__journey') }}
+    where {{ leadlag.of_touched_persons(since) }}
     group by person_key
 
 )

@@ -1,12 +1,20 @@
+{{ leadlag.incremental('whole_persons', unique_key='activity_key') }}
+{%- set since = leadlag.increment().since -%}
+
 with activity as (
 
-    select
-        activity.*,
-        case
-            when record_source_id is not null
-                then {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }}
-        end as lead_record_key
-    from {{ ref('int_input__activity') }} as activity
+    select * from {{ ref('int_input__activity') }}
+    {%- if since is not none %}
+    where
+        activity_key in {{ leadlag.changed_keys('activity', since) }}
+        or lead_record_key in (
+            select lead_record_key from {{ ref('int_identity__lead_record_person') }}
+            where {{ leadlag.of_touched_persons(since) }}
+        )
+        or activity_key in (select activity_key from {{ this }} where {{ leadlag.of_touched_persons(since) }})
+        or source_system || ':' || opportunity_source_id in {{ leadlag.changed_ids('opportunity', since) }}
+        or source_system || ':' || rep_source_id in {{ leadlag.changed_ids('rep', since) }}
+    {%- endif %}
 
 ),
 

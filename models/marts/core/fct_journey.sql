@@ -1,6 +1,10 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with journey as (
 
     select * from {{ ref('int_lifecycle__journey') }}
+    where {{ leadlag.of_touched_persons(since) }}
 
 ),
 

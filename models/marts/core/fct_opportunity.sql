@@ -1,9 +1,6 @@
 with opportunity as (
 
-    select
-        opportunity.*,
-        {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }} as lead_record_key
-    from {{ ref('int_input__opportunity') }} as opportunity
+    select * from {{ ref('int_input__opportunity') }}
 
 ),
 

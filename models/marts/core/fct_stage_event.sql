@@ -1,3 +1,6 @@
+{{ leadlag.incremental('whole_persons') }}
+{%- set since = leadlag.increment().since -%}
+
 with journey_event as (
 
     select
@@ -8,6 +11,7 @@ with journey_event as (
             rows between unbounded preceding and 1 preceding
         ) as furthest_before
     from {{ ref('int_lifecycle__journey_event') }} as event
+    where {{ leadlag.of_touched_persons(since) }}
 
 )
 
@@ -56,3 +60,4 @@ left join {{ ref('int_lifecycle__journey') }} as journey
         evidence.person_key = journey.person_key
         and evidence.occurred_at > journey.owns_after
         and evidence.occurred_at <= journey.owns_until
+where {{ leadlag.of_touched_persons(since, 'evidence.person_key') }}

@@ -1,12 +1,27 @@
+{{ leadlag.incremental('whole_persons', unique_key='touchpoint_key') }}
+{%- set since = leadlag.increment().since -%}
+
 with touchpoint as (
 
-    select
-        touchpoint.*,
-        case
-            when record_source_id is not null
-                then {{ leadlag.key(['source_system', 'record_type', 'record_source_id']) }}
-        end as lead_record_key
-    from {{ ref('int_input__touchpoint') }} as touchpoint
+    select * from {{ ref('int_input__touchpoint') }}
+    {%- if since is not none %}
+    where
+        touchpoint_key in {{ leadlag.changed_keys('touchpoint', since) }}
+        or lead_record_key in (
+            select lead_record_key from {{ ref('int_identity__lead_record_person') }}
+            where {{ leadlag.of_touched_persons(since) }}
+        )
+        or email_key in (
+            select email_key from {{ ref('int_identity__email_person') }}
+            where {{ leadlag.of_touched_persons(since) }}
+        )
+        or visitor_id in (
+            select visitor_id from {{ ref('int_identity__visitor_person') }}
+            where {{ leadlag.of_touched_persons(since) }}
+        )
+        or touchpoint_key in (select touchpoint_key from {{ this }} where {{ leadlag.of_touched_persons(since) }})
+        or source_system || ':' || campaign_source_id in {{ leadlag.changed_ids('campaign', since) }}
+    {%- endif %}
 
 ),
 

@@ -1,0 +1,14 @@
+{%- set policies = [
+    'access_principal', 'channel_rule', 'conversion_definition', 'currency_rate', 'field_map', 'health_rule', 'lead_source_map',
+    'qualified_opportunity_rule', 'quarantine_rule', 'recycle_rule', 'sales_contact_rule', 'shared_mailbox', 'stage',
+    'stage_authority', 'status_map',
+] %}
+
+{% for policy in policies -%}
+{%- set columns = adapter.get_columns_in_relation(ref(policy)) | map(attribute='quoted') | sort if execute else ['null'] -%}
+select
+    '{{ policy }}' as policy,
+    cast(sum({{ leadlag.row_digest(columns or ['null']) }}) as {{ dbt.type_string() }}) as fingerprint
+from {{ ref(policy) }}
+{{ 'union all' if not loop.last }}
+{% endfor %}
