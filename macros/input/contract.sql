@@ -85,7 +85,8 @@
     key: columns that name a row. required: further columns without which it is unusable. texts: further columns whose
     length and encoding matter. rules: the entity's own [rule, column, condition], asked last. wide: so much text that
     reading it twice costs less memory than keeping it. personal: columns that go no further: an e-mail leaves as
-    email_key, the rest not at all. -#}
+    email_key, the rest not at all. parent: the entity by which a row is judged too. A call block adds CTEs that fill columns
+    from others, each row once: they begin with versioned, and the last one, with all columns that are wanted, is called filled. -#}
 {% macro checked_input(
     entity, key=['source_system', 'source_table', 'source_id'], required=[], texts=[], rules=[], timed=true, wide=false,
     personal=['email', 'full_name', 'phone'], parent=none
@@ -164,6 +165,8 @@ versioned as (
 
 ),
 
+{{ caller() if caller }}
+
 judged as (
 
     select
@@ -176,7 +179,7 @@ judged as (
             when {{ condition }} then {{ loop.index }}
             {%- endfor %}
         end as broken_check
-    from versioned
+    from {{ 'filled as versioned' if caller else 'versioned' }}
     cross join tolerance
 
 )

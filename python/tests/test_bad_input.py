@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ROOT, DbtRun, RunDbt
-from contract_build import SHIPPED_POLICIES, ContractBuild, load_raw
+from contract_build import SHIPPED_POLICIES, ContractBuild, Warehouse, load_raw
 from oracle import Settings
 
 DAY = datetime(2024, 3, 1, 9, 0, 0)
@@ -46,6 +46,12 @@ def status(source_id: str | None, record_id: str, status_raw: str, days: float =
         "occurred_at_raw": when.isoformat(),
         "recorded_at": when,
     }
+    return {**row, **changes}
+
+
+def touch(source_id: str, **changes: Any) -> Row:
+    """A sound touchpoint, changed as told."""
+    row: Row = {"source_system": "web", "source_table": "page_view", "source_id": source_id, "occurred_at": DAY}
     return {**row, **changes}
 
 
@@ -131,6 +137,49 @@ def test_each_bad_row_is_quarantined_with_its_reason(project: ContractBuild, war
             ("opportunity_stage_event", "H1", "orphan_reference", "opportunity_source_id"),
         ]
     )
+
+
+def test_what_a_url_says_is_judged_and_what_is_delivered_beside_it_wins(
+    project: ContractBuild, warehouse: Path
+) -> None:
+    page = "https://a.example/p?utm_source="
+    own = {"utm_source": "Own", "click_id_type": "own", "referrer_domain": "a.example", "landing_path": "/own"}
+    tables = {
+        # The system of record has delivered up to the last touch.
+        "lead_record": [record("L1", recorded_at=DAY + timedelta(days=1))],
+        "touchpoint": [
+            touch("T1", page_url=page + "x" * 300),
+            touch("T2", page_url=page + "a%EF%BF%BDb"),
+            touch("T3", page_url=page + "x&utm_medium=" + "x" * 300),
+            touch("T4", utm_medium="\ufffd", page_url=page + "x&utm_medium=cpc"),
+            # Sound: 120 characters once decoded; a long URL; a long part that does not count.
+            touch("T5", page_url=page + "%41" * 120),
+            touch("T6", page_url=page + "x&y=" + "y" * 300),
+            touch("T7", page_url=page + "x" * 300 + "&utm_medium=CPC&gclid=G", referrer_url="https://b.example", **own),
+            # Repeated: the row known first stays, with its own URL.
+            touch("T8", page_url=page + "second", recorded_at=DAY + timedelta(days=1)),
+            touch("T8", page_url=page + "first"),
+        ],
+    }
+    assert quarantined(project, warehouse, tables) == [
+        ("touchpoint", "T1", "text_too_long", "utm_source"),
+        ("touchpoint", "T2", "invalid_text", "utm_source"),
+        ("touchpoint", "T3", "text_too_long", "utm_medium"),
+        ("touchpoint", "T4", "invalid_text", "utm_medium"),
+        ("touchpoint", "T8", "duplicate_row", "source_id"),
+    ]
+    built = Warehouse(warehouse)
+    accepted = {
+        row["source_id"]: row for row in built.read("int_input__touchpoint_checked") if not row["quarantine_rule"]
+    }
+    assert {key: row["utm_source"] for key, row in accepted.items()} == {
+        "T5": "a" * 120,
+        "T6": "x",
+        "T7": "Own",
+        "T8": "first",
+    }
+    parts = {"utm_medium": "cpc", "click_id": "G"}
+    assert {name: accepted["T7"][name] for name in [*own, *parts]} == own | parts
 
 
 def test_every_quarantine_rule_says_what_to_do(project: ContractBuild, warehouse: Path) -> None:

@@ -68,10 +68,10 @@ def test_times_without_offset_are_utc_unless_the_connector_says_otherwise(build:
 PAGE = "https://www.Shop.example:8080/Pricing/"
 FULL = f"{PAGE}?utm_source=Google&utm_medium=CPC&utm_campaign=Spring+Sale&utm_content=a%26b&utm_term=caf%C3%A9&gclid=Ab_1#top"
 URLS: list[tuple[str | None, dict[str, str | None]]] = [
-    (PAGE, {"page_domain": "shop.example", "landing_path": "/Pricing", "utm_source": None, "click_id_type": None}),
-    ("https://shop.example", {"page_domain": "shop.example", "landing_path": "/"}),
-    ("https://shop.example?utm_source=x", {"page_domain": "shop.example", "landing_path": "/", "utm_source": "x"}),
-    ("/relative/path?utm_source=x#top", {"page_domain": None, "landing_path": "/relative/path", "utm_source": "x"}),
+    (PAGE, {"landing_path": "/Pricing", "utm_source": None, "click_id_type": None}),
+    ("https://shop.example", {"landing_path": "/"}),
+    ("https://shop.example?utm_source=x", {"landing_path": "/", "utm_source": "x"}),
+    ("/relative/path?utm_source=x#top", {"landing_path": "/relative/path", "utm_source": "x"}),
     (FULL, {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "Spring Sale", "utm_content": "a&b"}),
     (FULL, {"utm_term": "café", "click_id": "Ab_1", "click_id_type": "gclid", "landing_path": "/Pricing"}),
     (f"{PAGE}?x=1&utm_source=&utm_medium=email", {"utm_source": None, "utm_medium": "email"}),
@@ -80,25 +80,42 @@ URLS: list[tuple[str | None, dict[str, str | None]]] = [
     (f"{PAGE}?utm_term=%ff%41", {"utm_term": "%ff%41"}),
     (f"{PAGE}#utm_source=fragment", {"utm_source": None, "landing_path": "/Pricing"}),
     (f"{PAGE}?fbclid=F&li_fat_id=L", {"click_id": "F", "click_id_type": "fbclid"}),
-    ("", {"page_domain": None, "landing_path": None, "utm_source": None}),
-    (None, {"page_domain": None, "landing_path": None, "utm_source": None}),
+    ("", {"landing_path": None, "utm_source": None}),
+    (None, {"landing_path": None, "utm_source": None}),
 ]
 
 
-def test_urls_are_parsed(build: Build) -> None:
+def test_urls_are_parsed_and_left_behind(build: Build) -> None:
     views = [{"page_view_id": str(number), "page_url": url} for number, (url, _) in enumerate(URLS)]
-    built = build({"web.page_view": views}, "stg_web__page_view")
+    built = build({"web.page_view": views}, "int_input__touchpoint_checked")
     for number, (url, parts) in enumerate(URLS):
-        row = built.rows(f"select {', '.join(parts)} from stg_web__page_view where page_view_id = '{number}'")[0]
-        assert dict(zip(parts, row, strict=True)) == parts, url
+        query = f"select {', '.join(parts)} from int_input__touchpoint_checked where source_id = '{number}'"
+        assert dict(zip(parts, built.rows(query)[0], strict=True)) == parts, url
+    assert not {"page_url", "referrer_url"} & set(built.columns("int_input__touchpoint_checked"))
+
+
+# Page, referrer and the domain that counts as referrer.
+REFERRERS = [
+    (PAGE, "https://www.google.com/", "google.com"),
+    (PAGE, "https://shop.example/home", None),
+    ("https://shop.example?utm_source=x", "https://WWW.shop.example:8080#top", None),
+    (PAGE, "android-app://com.app", "com.app"),
+    (PAGE, "https://localhost/", None),
+    (PAGE, None, None),
+    ("/relative/path", "https://shop.example/home", "shop.example"),
+    ("", "https://shop.example/home", "shop.example"),
+    (None, "https://shop.example/home", "shop.example"),
+]
 
 
 def test_referrer_on_the_own_domain_is_navigation(build: Build) -> None:
-    referrers = ["https://www.google.com/", "https://shop.example/home", "android-app://com.app", None]
-    views = rows("page_view_id page_url referrer_url", *((str(n), PAGE, url) for n, url in enumerate(referrers)))
-    built = build({"web.page_view": views}, "int_input__web_touchpoint")
-    found = built.rows("select referrer_domain from int_input__web_touchpoint order by source_id")
-    assert found == [("google.com",), (None,), ("com.app",), (None,)]
+    urls = ((str(number), page, referrer) for number, (page, referrer, _) in enumerate(REFERRERS))
+    views = rows("page_view_id page_url referrer_url", *urls)
+    built = build({"web.page_view": views}, "int_input__touchpoint_checked")
+    query = (
+        "select referrer_domain from int_input__touchpoint_checked where source_table = 'page_view' order by source_id"
+    )
+    assert built.rows(query) == [(domain,) for _, _, domain in REFERRERS]
 
 
 def test_browser_is_tied_to_the_named_contact_or_to_the_oldest_record_with_the_address(build: Build) -> None:

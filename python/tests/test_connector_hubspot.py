@@ -208,14 +208,12 @@ def test_touches(build: Build) -> None:
         ),
     }
     built = build(tables, "int_input__hubspot_touchpoint")
-    columns = (
-        "touchpoint_type, interaction, email, record_source_id, campaign_name, utm_source, click_id_type, landing_path"
-    )
+    columns = "touchpoint_type, interaction, email, record_source_id, campaign_name, page_url"
     assert built.rows(f"select {columns} from int_input__hubspot_touchpoint order by occurred_at, 2") == [
-        ("email", "click", "a@b.example", None, "May", "news letter", None, "/x"),
-        ("email", "open", "a@b.example", None, "May", None, None, None),
-        ("form", "form_submission", None, "1", None, None, "gclid", "/demo"),
-        ("form", "form_submission", None, "1", None, None, None, None),
+        ("email", "click", "a@b.example", None, "May", "https://a.example/x?utm_source=News%20Letter"),
+        ("email", "open", "a@b.example", None, "May", None),
+        ("form", "form_submission", None, "1", None, "https://a.example/demo?gclid=G"),
+        ("form", "form_submission", None, "1", None, None),
     ]
     assert built.value("select count(distinct source_id) from int_input__hubspot_touchpoint") == 4
 

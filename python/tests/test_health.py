@@ -29,10 +29,6 @@ class Company:
         self.build(self.path)
 
     def build(self, path: Path) -> None:
-        for node in self.manifest.nodes.values() if self.manifest else []:
-            # An earlier build has marked the ephemeral models that it wrote into others.
-            if getattr(node, "extra_ctes_injected", False):
-                node.extra_ctes_injected, node.extra_ctes = False, []
         self.run_dbt(
             ["build", "--select", "+source_health", "--exclude-resource-type", "test", "unit_test"],
             duckdb_path=path,

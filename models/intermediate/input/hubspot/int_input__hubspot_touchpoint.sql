@@ -38,14 +38,7 @@ select
     email_event.interaction,
     email_event.email_campaign_id as campaign_source_id,
     email_campaign.campaign_name,
-    click.utm_source,
-    click.utm_medium,
-    click.utm_campaign,
-    click.utm_content,
-    click.utm_term,
-    click.click_id,
-    click.click_id_type,
-    click.landing_path
+    click.clicked_url as page_url
 from email_event
 left join {{ ref('stg_hubspot__email_event_click') }} as click
     on email_event.email_event_id = click.email_event_id
@@ -71,12 +64,5 @@ select
     'form_submission' as interaction,
     cast(null as {{ dbt.type_string() }}) as campaign_source_id,
     cast(null as {{ dbt.type_string() }}) as campaign_name,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    utm_content,
-    utm_term,
-    click_id,
-    click_id_type,
-    landing_path
+    page_url
 from {{ ref('stg_hubspot__contact_form_submission') }}

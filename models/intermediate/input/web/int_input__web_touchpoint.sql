@@ -9,13 +9,6 @@ select
     visitor_id,
     'web' as touchpoint_type,
     'page_view' as interaction,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    utm_content,
-    utm_term,
-    click_id,
-    click_id_type,
-    case when referrer_domain <> page_domain or page_domain is null then referrer_domain end as referrer_domain,
-    landing_path
+    page_url,
+    referrer_url
 from {{ ref('stg_web__page_view') }}
