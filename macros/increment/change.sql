@@ -56,29 +56,3 @@
 {% macro of_touched_persons(since, column='person_key') -%}
     {% if since is none %}true{% else %}{{ column }} in {{ leadlag.touched_persons(since) }}{% endif %}
 {%- endmacro %}
-
-
-{#- Working tables of a *_checked model: `candidate`, the delivered rows to judge again, and `touched_row`, their keys and those
-    of rows that are no longer delivered. Rows are compared by content, so that no time stamp of a loader has to be trusted;
-    what shares a key with a changed row is judged with it.
-    parent: an entity whose change can change the judgement, with its key among the columns. -#}
-{% macro find_touched_rows(entity, key, since, parent=none) %}
-    {%- set delivered = leadlag.delivered(entity) -%}
-    {%- set row_key, key_digest = entity ~ '_key', leadlag.row_digest(key) -%}
-    {%- set changed, digest = leadlag.working_table('changed'), leadlag.working_table('digest') -%}
-    {%- set candidate = leadlag.working_table('candidate') -%}
-    {%- do leadlag.create_working_table('changed',
-        'select row_digest, min(key_digest) as key_digest from (select row_digest, ' ~ key_digest ~ ' as key_digest, 1 as copies
-        from (' ~ delivered ~ ') as delivered union all select row_digest, ' ~ key_digest ~ ', -1 from ' ~ this ~ ') as both_sides
-        group by row_digest having sum(copies) <> 0') -%}
-    {%- do leadlag.create_working_table('digest',
-        'select row_digest from ' ~ changed ~ ' union select row_digest from ' ~ this ~ ' where ' ~ key_digest ~ ' in (select key_digest from '
-        ~ changed ~ ')' ~ (' union select row_digest from ' ~ this ~ ' where ' ~ row_key ~ ' in (select ' ~ row_key ~ ' from ' ~ this ~ ' where '
-        ~ parent ~ '_key in ' ~ leadlag.changed_keys(parent, since) ~ ')' if parent else '')) -%}
-    {%- do leadlag.create_working_table('candidate',
-        'select delivered.*, ' ~ leadlag.key(key) ~ ' as ' ~ row_key ~ ' from (' ~ delivered ~ ') as delivered
-        where row_digest in (select row_digest from ' ~ digest ~ ')') -%}
-    {%- do leadlag.create_working_table('touched_row',
-        'select ' ~ row_key ~ ' as row_key from ' ~ candidate ~ ' union select ' ~ row_key ~ ' from ' ~ this
-        ~ ' where row_digest in (select row_digest from ' ~ digest ~ ')') -%}
-{% endmacro %}

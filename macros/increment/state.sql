@@ -13,7 +13,7 @@
 
 
 {% macro remembers_builds() %}
-    {{ return(execute and target.type != 'spark' and leadlag.is_building()) }}
+    {{ return(execute and target.type != 'spark' and leadlag.is_building() and model.resource_type != 'unit_test') }}
 {% endmacro %}
 
 
@@ -21,8 +21,8 @@
 {% macro start_build() %}
     {%- if leadlag.remembers_builds() -%}
         {%- set build = leadlag.build_table('build') -%}
+        {%- do adapter.create_schema(build) -%}
         {%- call statement('start_build', auto_begin=true) %}
-        create schema if not exists {{ build.without_identifier() }};
         create table if not exists {{ build }} (build_number bigint, invocation_id {{ dbt.type_string() }}, as_of timestamp);
         create table if not exists {{ leadlag.build_table('model_state') }} (
             model {{ dbt.type_string() }}, build_number bigint, rebuilt_in bigint, increment_in bigint, rules {{ dbt.type_string() }}
@@ -39,7 +39,7 @@
 {% endmacro %}
 
 
-{#- On-run-end: forgets changes that every model has taken up. -#}
+{#- On-run-end: forgets changes that every model has taken up, except those of the last build, for who wants to see them. -#}
 {% macro end_build() %}
     {%- if leadlag.remembers_builds() -%}
         {%- set readers = [] -%}
@@ -49,11 +49,11 @@
         {%- set everyone_has -%}
             (select coalesce(min(build_number), 0) from {{ leadlag.build_table('model_state') }} where model in ({{ readers | join(', ') }}))
         {%- endset -%}
-        delete from {{ leadlag.build_table('change') }} where build_number <= {{ everyone_has }};
+        delete from {{ leadlag.build_table('change') }} where build_number < {{ everyone_has }};
         {%- set person = api.Relation.create(
             database=target.database, schema=graph.nodes['model.leadlag.int_increment__person'].schema, identifier='int_increment__person') %}
         {%- if leadlag.existing(person) is not none %}
-        delete from {{ person }} where build_number <= {{ everyone_has }};
+        delete from {{ person }} where build_number < {{ everyone_has }};
         {%- endif %}
         delete from {{ leadlag.build_table('build') }} where build_number < {{ everyone_has }} - 100
     {%- endif -%}

@@ -3,23 +3,25 @@
 
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
     {%- set key = leadlag.entity_of(model.name) ~ '_key' -%}
-    {{ return(leadlag.apply_increment(arg_dict, [key ~ ' in (select row_key from ' ~ leadlag.working_table('touched_row') ~ ')'])) }}
+    {{ return(leadlag.apply_increment(arg_dict, leadlag.increment(), [key ~ ' in (select row_key from ' ~ leadlag.working_table('touched_row') ~ ')'])) }}
 {% endmacro %}
 
 
 {% macro get_incremental_whole_persons_sql(arg_dict) %}
-    {%- set wheres = ['person_key in ' ~ leadlag.touched_persons(leadlag.increment().since)] -%}
+    {%- set increment = leadlag.increment() -%}
     {%- set key = arg_dict.unique_key or 'person_key' -%}
-    {%- do wheres.append(key ~ ' in (select ' ~ key ~ ' from ' ~ arg_dict.temp_relation ~ ')') -%}
+    {%- set conditions = [
+        'person_key in ' ~ leadlag.touched_persons(increment.since), key ~ ' in (select ' ~ key ~ ' from ' ~ arg_dict.temp_relation ~ ')'
+    ] -%}
     {%- if arg_dict.unique_key -%}
-        {%- do wheres.append(key ~ ' in ' ~ leadlag.changed_keys(key | replace('_key', ''), leadlag.increment().since)) -%}
+        {%- do conditions.append(key ~ ' in ' ~ leadlag.changed_keys(key | replace('_key', ''), increment.since)) -%}
     {%- endif -%}
-    {{ return(leadlag.apply_increment(arg_dict, wheres)) }}
+    {{ return(leadlag.apply_increment(arg_dict, increment, conditions)) }}
 {% endmacro %}
 
 
 {% macro get_incremental_touched_persons_sql(arg_dict) %}
-    {{ return(leadlag.apply_increment(arg_dict, [])) }}
+    {{ return(leadlag.apply_increment(arg_dict, leadlag.increment(), [])) }}
 {% endmacro %}
 
 
@@ -47,10 +49,9 @@
 
 
 {#- Deletes the rows for which one of the conditions holds and inserts the new ones; all of them when the model is made anew. -#}
-{% macro apply_increment(arg_dict, conditions) %}
+{% macro apply_increment(arg_dict, increment, conditions) %}
     {%- set target, result = arg_dict.target_relation, arg_dict.temp_relation -%}
     {%- set columns = arg_dict.dest_columns | map(attribute='quoted') | join(', ') -%}
-    {%- set increment = leadlag.increment() -%}
     {%- set changes = leadlag.changes_of(model.name) -%}
     {%- if increment.since is none %}
         {%- do log(model.name ~ ' is made anew: ' ~ (increment.reasons | join('; ') or 'nothing tells what it holds'), info=true) %}
