@@ -121,6 +121,11 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             "DO_NOT_TRACK": "1",
             **(environment or {}),
         }
+        # An earlier build has marked the ephemeral models that it wrote into others.
+        for node in manifest.nodes.values() if manifest else ():
+            if getattr(node, "extra_ctes_injected", False):
+                node.extra_ctes_injected = False
+                node.extra_ctes = []
         with mock.patch.dict(os.environ, settings):
             result = dbtRunner(manifest=manifest).invoke(command)
         summary = _summary(result)

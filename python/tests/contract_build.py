@@ -131,11 +131,6 @@ class ContractBuild:
         own = policies is not None
         if own not in self.manifests:
             self.manifests[own] = self.run_dbt(["parse"], **run).manifest
-        # An earlier build has marked the ephemeral models that it wrote into others.
-        for node in self.manifests[own].nodes.values():
-            if getattr(node, "extra_ctes_injected", False):
-                node.extra_ctes_injected = False
-                node.extra_ctes = []
         self.run_dbt(arguments, manifest=self.manifests[own], **run)
         return Warehouse(duckdb_path)
 
