@@ -247,9 +247,16 @@ class RawTables:
         return undo.touched
 
     # --- days -------------------------------------------------------------------------------------------------------
+    def create_holding(self) -> None:
+        """An empty place for rows that are not delivered; enough for operations, of which those on late rows find none."""
+        self.execute(f"drop schema if exists {HOLDING} cascade", f"create schema {HOLDING}")
+        for table in HELD:
+            for pile in ("due", "late"):
+                self.execute(f"create table {held(pile, table)} as select * from {named(table)} limit 0")
+
     def hold_back(self) -> None:
         """Take the company back to `now`: rows loaded later are due, a sixteenth of the older ones is late."""
-        self.execute(f"drop schema if exists {HOLDING} cascade", f"create schema {HOLDING}")
+        self.create_holding()
         # A year of spend of every campaign is most of the rows and teaches nothing.
         campaigns = self.keys("ads.spend_daily")[3:]
         self.execute(f"delete from ads.spend_daily where campaign_id in ({', '.join(map(literal, campaigns))})")
@@ -257,9 +264,9 @@ class RawTables:
             late = f"md5(coalesce(cast({quote(key_of(table))} as varchar), '')) like '7%'"
             later = f"{quote(stamp_of(table))} > {literal(self.now)}"
             self.execute(
-                f"create table {held('due', table)} as select * from {named(table)} where {later}",
+                f"insert into {held('due', table)} select * from {named(table)} where {later}",
                 f"delete from {named(table)} where {later}",
-                f"create table {held('late', table)} as select * from {named(table)} where {late}",
+                f"insert into {held('late', table)} select * from {named(table)} where {late}",
                 f"delete from {named(table)} where {late}",
             )
 

@@ -29,6 +29,7 @@ from unittest import mock
 import pytest
 from conftest import ROOT, RunDbt
 from daily_loads import OPERATIONS, TOUCHPOINTS, NothingToDoError, RawTables, Touched, apply
+from dbt.artifacts.resources.types import NodeType
 from dbt.contracts.graph.manifest import Manifest
 from leadlag.compare import Mart, compare, read_marts
 from leadlag.warehouse import Warehouse, opened
@@ -48,6 +49,7 @@ INTERMEDIATE = (
     "int_lifecycle__journey_event",
     "int_lifecycle__journey",
 )
+UPSTREAM = ("int_", "dim_person", "fct_stage_event", "fct_touchpoint", "fct_activity", "fct_opportunity", "fct_journey")
 # What a model keeps to recognise a changed row is no result.
 BOOKKEEPING = ("row_digest",)
 Tables = dict[str, Mart]
@@ -186,7 +188,11 @@ class Daily:
         exclude = [] if views else ["config.materialized:view"]
         exclude += [f"{breaks_off_at}+"] if breaks_off_at else []
         command = ["build", "--no-write-json", *flags, "--exclude-resource-type", *WITHOUT]
-        self.run_dbt([*command, *(["--exclude", *exclude] if exclude else [])], manifest=self.manifests[schema], **run)
+        command += ["--exclude", *exclude] if exclude else []
+        built = self.run_dbt(command, manifest=self.manifests[schema], may_fail=True, **run)
+        if not built.success:
+            lines = [f"{name}: {message}" for name, message in built.messages.items() if message != "None"]
+            pytest.fail("\n".join([f"dbt build in schema {schema} failed", *lines, self.story()]), pytrace=False)
         if not breaks_off_at:
             self.stale.discard(schema)
 
@@ -212,12 +218,16 @@ class Daily:
     def compared(self) -> Tables:
         """The tables of the full build, once they are equal to those of the living one."""
         live, full = self.tables("live"), self.tables("full")
-        unlike = [name for name in live.keys() | full.keys() if not same(live.get(name), full.get(name))]
-        sides = {"full": full, "live": live}
-        if lines := compare(
-            {side: {name: found[name] for name in unlike if name in found} for side, found in sides.items()}
-        ):
-            pytest.fail("\n".join([*lines[:60], self.story()]), pytrace=False)
+        lines = []
+        # What others are built from first: the cause stands above its consequences.
+        for name in sorted(live.keys() | full.keys(), key=lambda name: (not name.startswith(UPSTREAM), name)):
+            if not same(live.get(name), full.get(name)):
+                sides = {"full": full, "live": live}
+                lines += compare(
+                    {side: {name: found[name]} if name in found else {} for side, found in sides.items()}, 3
+                )
+        if lines:
+            pytest.fail("\n".join([*lines[:80], self.story()]), pytrace=False)
         return full
 
     # --- one load -----------------------------------------------------------------------------------------------------
@@ -231,7 +241,7 @@ class Daily:
             models = sorted(
                 node.name
                 for node in self.manifests["live"].nodes.values()
-                if node.resource_type == "model" and node.config.materialized not in ("view", "ephemeral")
+                if node.resource_type == NodeType.Model and node.config.materialized not in ("view", "ephemeral")
             )
             end = self.rng.choice(models)
             self.history.append(f"{self.done}. {told}; the build breaks off at {end}")
