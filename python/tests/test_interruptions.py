@@ -1,21 +1,29 @@
-"""A build that is killed, doubled or read from meanwhile leaves whole and right tables.
+"""A build that is killed, doubled, read from meanwhile or taken up again leaves whole and right tables.
 
-Builds are processes of their own here and are killed with SIGKILL: nothing of dbt can tidy up after them.
+Builds are processes of their own here and are killed with SIGKILL: nothing of dbt can tidy up after them. A killed build
+leaves no results that `dbt retry` could take up; one in which a model fails does.
 """
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import psycopg2
 import pytest
+from conftest import RunDbt
+from daily_loads import OPERATIONS, RawTables, apply
 from leadlag.compare import Mart, compare, read_marts
 from leadlag.warehouse import opened
+from rule_changes import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
@@ -100,6 +108,43 @@ def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
         assert compare({"undisturbed": undisturbed, f"killed after {nodes}": whole}) == []
     finish(start(environment))
     assert compare({"undisturbed": undisturbed, "again": marts_of(engine, environment, monkeypatch)}) == []
+
+
+@pytest.mark.parametrize("environment", ["duckdb"], indirect=True)
+def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
+    environment: dict[str, str], run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failing build had changed rows to take up: `dbt retry` builds only what that build left out."""
+    rules = Rules.copy(tmp_path / "project")
+    (rules.folder / "models").unlink()
+    shutil.copytree(ROOT / "models", rules.folder / "models")
+    run: dict[str, Any] = {
+        "duckdb_path": Path(environment["LEADLAG_DUCKDB_PATH"]),
+        "project_dir": rules.folder,
+        "variables": rules.variables,
+        "environment": {"LEADLAG_SCHEMA": environment["LEADLAG_SCHEMA"]},
+    }
+    build = ["build", *MODELS, "--exclude-resource-type", "snapshot"]
+    run_dbt(build, **run)
+    with mock.patch.dict(os.environ, environment), opened("duckdb") as warehouse:
+        rng = random.Random(1)
+        raw = RawTables(warehouse, rng, datetime.fromisoformat("2026-01-01"))
+        raw.create_holding()
+        done = apply(raw, rng.sample(sorted(OPERATIONS), 50))
+        warehouse.finish()
+    assert len(done) > 25
+    broken = next((rules.folder / "models").rglob("int_lifecycle__journey.sql"))
+    sound = broken.read_text(encoding="utf-8")
+    broken.write_text(f"{sound}\nthe engine refuses this", encoding="utf-8")
+    failed = run_dbt(build, **run, may_fail=True).status
+    assert failed["int_lifecycle__journey"] == "error" and failed["fct_journey"] == "skipped"
+    broken.write_text(sound, encoding="utf-8")
+    # A retry is an invocation of its own: hooks run again, and invocation_id is another one.
+    retried = {name for name in run_dbt(["retry"], **run).status if not name.startswith("leadlag-on-run")}
+    assert retried == {name for name, status in failed.items() if status in ("error", "skipped")}
+    marts = marts_of("duckdb", environment, monkeypatch)
+    run_dbt([*build, "--full-refresh"], **run)
+    assert compare({"full": marts_of("duckdb", environment, monkeypatch), "retried": marts}) == [], sorted(done)
 
 
 @pytest.mark.parametrize("environment", ["duckdb", "postgres"], indirect=True)

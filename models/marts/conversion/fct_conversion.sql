@@ -1,5 +1,6 @@
 {{ leadlag.incremental('whole_persons') }}
-{%- set since = leadlag.increment().since -%}
+-- depends_on: {{ ref('conversion_definition') }}
+{%- set since = leadlag.increment().since %}
 
 with {% if since is not none -%}
 -- What has become mature since, or no longer is.
@@ -19,30 +20,12 @@ aged as (
 ),
 
 {% endif -%}
-entry as (
+scoped as (
 
-    select * from {{ ref('int_conversion__entry') }}
+    select * from {{ ref('int_conversion__scoped_entry') }}
     {%- if since is not none %}
     where {{ leadlag.of_touched_persons(since) }} or person_key in (select person_key from aged)
     {%- endif %}
-
-),
-
--- A definition for one region or product line takes the place of the general one; the region's comes first.
-scoped as (
-
-    select entry.*
-    from entry
-    left join {{ ref('conversion_definition') }} as closer
-        on
-            entry.conversion_definition = closer.conversion_definition
-            and closer.scope_region in ('*', entry.region)
-            and closer.scope_product_line in ('*', entry.product_line)
-            and entry.entered_date >= closer.valid_from
-            and (entry.entered_date < closer.valid_to or closer.valid_to is null)
-            and case when closer.scope_region = '*' then 0 else 2 end + case when closer.scope_product_line = '*' then 0 else 1 end
-            > case when entry.scope_region = '*' then 0 else 2 end + case when entry.scope_product_line = '*' then 0 else 1 end
-    where closer.conversion_definition is null
 
 ),
 
