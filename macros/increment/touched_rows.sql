@@ -67,5 +67,5 @@
             {%- do days.append("cast('" ~ known_day ~ "' as date)") -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(days if rows.changed <= rows.all * 0.1 and days | length <= 100 else none) }}
+    {{ return(days if rows.changed * 10 <= rows.all and days | length <= 100 else none) }}
 {% endmacro %}
