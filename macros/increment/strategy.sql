@@ -30,7 +30,8 @@
     {%- set target, result = arg_dict.target_relation, arg_dict.temp_relation -%}
     {%- set columns = arg_dict.dest_columns | map(attribute='quoted') | join(', ') -%}
     {%- set gone, come = leadlag.working_table('gone'), leadlag.working_table('come') -%}
-    {%- set same = [] -%}
+    {#- Plain equality of the key, by which PostgreSQL can hash. -#}
+    {%- set same = [target ~ '.' ~ arg_dict.unique_key ~ ' = gone.' ~ arg_dict.unique_key] -%}
     {%- for column in arg_dict.dest_columns -%}
         {%- do same.append(target ~ '.' ~ column.quoted ~ ' is not distinct from gone.' ~ column.quoted) -%}
     {%- endfor -%}

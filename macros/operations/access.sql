@@ -41,7 +41,7 @@
 {#- Post-hook of every mart, in the transaction that replaces the table: nobody ever sees it unprotected. -#}
 {% macro protect_mart() %}
     {%- set readers = leadlag.readers_of(model) if execute else {} -%}
-    {%- if readers and leadlag.access_is_on() -%}
+    {%- if execute and leadlag.access_is_on() -%}
     {#- `leadlag publish` builds in a schema of its own and moves the tables; the functions are where they will be read. -#}
     {%- set published = target.schema[:-8] if target.schema.endswith('_pending') else target.schema -%}
     {%- set policy_schema = published ~ '_policy' -%}
@@ -49,8 +49,13 @@
     {%- if by_row and model.config.materialized == 'view' -%}
         {{ exceptions.raise_compiler_error("meta readers of " ~ model.name ~ ": rows of a view cannot be kept apart; make it a table") }}
     {%- endif -%}
-    {%- if by_row %}
-    alter table {{ this }} enable row level security;
+    {#- A mart that is brought up to date has the protection of the build before, which may have had other readers. -#}
+    {%- for role in leadlag.access_roles() if model.config.materialized == 'incremental' %}
+    revoke all on {{ this }} from {{ role }};
+    drop policy if exists {{ role }} on {{ this }};
+    {%- endfor -%}
+    {%- if model.config.materialized != 'view' %}
+    alter table {{ this }} {{ 'enable' if by_row else 'disable' }} row level security;
     {%- endif -%}
     {%- for role, rule in readers.items() %}
     grant select on {{ this }} to {{ role }};
@@ -73,7 +78,7 @@
             ~ "export_audience, on Spark protect the files and the metastore themselves") }}
     {%- endif -%}
     {%- set schemas = [target.schema] -%}
-    {%- for part in ['staging', 'intermediate', 'policy', 'snapshots', 'audit', 'marts'] -%}
+    {%- for part in ['staging', 'intermediate', 'policy', 'snapshots', 'audit', 'build', 'marts'] -%}
         {%- do schemas.append(target.schema ~ '_' ~ part) -%}
     {%- endfor -%}
     {%- set sources = graph.sources.values() | map(attribute='schema') | unique | list -%}

@@ -260,8 +260,18 @@ def test_views_and_functions_of_a_reader_open_nothing(ask: Ask) -> None:
 
 
 def test_protection_outlives_the_next_builds(ask: Ask, pipeline: dict[str, str]) -> None:
+    # As if an earlier configuration had let more people in.
+    ask(
+        "pipeline",
+        f"grant select, update on {MARTS}.fct_journey to leadlag_pii",
+        f"create policy leadlag_pii on {MARTS}.fct_journey using (true)",
+        keep=True,
+    )
     dbt(pipeline, *BUILD, "--select", "fct_journey")
     assert_own_rows_only(ask)
+    ((right,),) = ask("pipeline", f"select has_table_privilege('leadlag_pii', '{MARTS}.fct_journey', 'select, update')")
+    ((policies,),) = ask("pipeline", f"select count(*) from pg_policy where polrelid = '{MARTS}.fct_journey'::regclass")
+    assert (right, policies) == (False, 2)
     dbt(pipeline, *BUILD, "--select", "access_principal", "fct_touchpoint", "conversion_rate", "--full-refresh")
     assert count(ask, "emil", "fct_journey") == 0  # The seed names nobody.
     name_principals(ask)

@@ -1,4 +1,4 @@
-{{ leadlag.incremental('difference') }}
+{{ leadlag.incremental('difference', unique_key='system_rep_key') }}
 
 with rep as (
 

@@ -1,4 +1,4 @@
-{{ leadlag.incremental('difference') }}
+{{ leadlag.incremental('difference', unique_key='email_key') }}
 
 select
     record.email_key,

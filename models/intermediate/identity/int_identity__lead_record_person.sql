@@ -1,4 +1,4 @@
-{{ leadlag.incremental('difference') }}
+{{ leadlag.incremental('difference', unique_key='lead_record_key') }}
 
 with record as (
 

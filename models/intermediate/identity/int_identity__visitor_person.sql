@@ -1,4 +1,4 @@
-{{ leadlag.incremental('difference') }}
+{{ leadlag.incremental('difference', unique_key='visitor_id') }}
 
 with link as (
 

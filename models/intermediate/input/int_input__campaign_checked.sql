@@ -1,4 +1,4 @@
-{{ leadlag.incremental('difference') }}
+{{ leadlag.incremental('changed_rows') }}
 
 {{ leadlag.checked_input(
     'campaign',
