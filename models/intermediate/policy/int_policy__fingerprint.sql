@@ -8,7 +8,7 @@
 {%- set columns = adapter.get_columns_in_relation(ref(policy)) | map(attribute='quoted') | sort if execute else ['null'] -%}
 select
     '{{ policy }}' as policy,
-    cast(sum({{ leadlag.row_digest(columns or ['null']) }}) as {{ dbt.type_string() }}) as fingerprint
+    cast(sum(cast({{ leadlag.row_digest(columns or ['null']) }} as decimal(38, 0))) as {{ dbt.type_string() }}) as fingerprint
 from {{ ref(policy) }}
 {{ 'union all' if not loop.last }}
 {% endfor %}
