@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = 2**60 - 1
 
 
+BUILD = ("dbt", "--quiet", "--no-use-colors", "build")
 MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
@@ -99,9 +100,19 @@ def test_two_processes_build_in_one_ducklake_at_once(
         for schema in ("first", "second")
     ]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda own: run(own, "dbt", "--quiet", "--no-use-colors", "build", *MODELS), environments))
+        list(pool.map(lambda own: run(own, *BUILD, *MODELS), environments))
     marts = {own["LEADLAG_SCHEMA"]: marts_of(own) for own in environments}
     assert compare({"duckdb": expected, **marts}) == []
+
+    # The next day brings the marts up to date in the lake as it does in a file.
+    duckdb = {**settings, "LEADLAG_TARGET": "duckdb", "DBT_TARGET_PATH": str(tmp_path / "duckdb")}
+    for own in (environments[0], duckdb):
+        with mock.patch.dict(os.environ, own), opened(own["LEADLAG_TARGET"]) as warehouse:
+            warehouse.execute("delete from salesforce.lead_history where id like '%3_AAY'")
+            warehouse.execute("update salesforce.lead set lead_source = 'Referral' where id like '%2_EAA'")
+        run(own, *BUILD, *MODELS)
+    assert compare({"duckdb": marts_of(duckdb), "ducklake": marts_of(environments[0])}) == []
+    assert compare({"before": expected, "after": marts_of(duckdb)}) != []
 
 
 def mart(*rows: tuple[object, ...]) -> Mart:

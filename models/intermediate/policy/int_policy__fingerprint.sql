@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_policy__violation') }}
 {%- set policies = [
     'access_principal', 'channel_rule', 'conversion_definition', 'currency_rate', 'field_map', 'health_rule', 'lead_source_map',
     'qualified_opportunity_rule', 'quarantine_rule', 'recycle_rule', 'sales_contact_rule', 'shared_mailbox', 'stage',
