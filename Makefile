@@ -14,6 +14,8 @@ DEMO_UNTIL ?= 2025-12-31
 DBT_UTILS ?=
 # Lead records of the smaller and the larger benchmark run.
 BENCH_LEADS ?= 100000 1000000
+# Lead records of the benchmark of engines.
+ENGINE_LEADS ?= 20000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
@@ -132,8 +134,12 @@ compare-engines: setup ## one company on several engines (ENGINES=duckdb,postgre
 
 # --- benchmark ----------------------------------------------------------------------------------------------------
 .PHONY: bench
-bench: setup ## cost of a full build against reading and writing the same rows once
+bench: setup ## cost of a full build and of the next day's against reading and writing the same rows once
 	@python scripts/bench.py $(BENCH_LEADS)
+
+.PHONY: bench-engines
+bench-engines: setup ## the same builds on DuckDB, PostgreSQL and, with EXTRA=spark, Spark: a Markdown table
+	@python scripts/bench_engines.py $(ENGINE_LEADS)
 
 .PHONY: clean
 clean: ## removes what was built; keeps .venv, profiles.yml and the warehouse leadlag.duckdb
