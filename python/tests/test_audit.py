@@ -16,9 +16,12 @@ import duckdb
 import pytest
 from conftest import ROOT, RunDbt
 from leadlag.audit import publish
+from leadlag.audit.command import UnusableError
 from leadlag.audit.results import COLUMNS
 from leadlag.audit.suites import SuiteError, load_checkpoint
 from leadlag.cli import FAILED, OK, USAGE, CommandError, main
+from leadlag.compare import Mart, compare, read_marts
+from leadlag.warehouse import find_target, opened
 
 SUITES = ROOT / "great_expectations"
 RUN_AT = "2026-01-01T04:00:00"
@@ -322,6 +325,116 @@ def test_a_failed_build_leaves_the_marts(company: Path, command: Command, monkey
     before = marts(company)
     assert command("publish") == FAILED
     assert marts(company) == before
+
+
+# --- publishing on PostgreSQL -------------------------------------------------------------------------------------
+
+# Loads after a build: changed, missing and re-addressed rows.
+LOADS = (
+    "update salesforce.lead_history set new_value = old_value where old_value <> '' and hashtext(id) % 10 = 0",
+    "delete from web.page_view where hashtext(page_view_id) % 10 = 0",
+    "update salesforce.lead set email = 'new.' || email where hashtext(id) % 10 = 0",
+    "delete from salesforce.lead_history where hashtext(id) % 10 = 1",
+    "update web.page_view set visitor_id = 'somebody else' where hashtext(page_view_id) % 10 = 1",
+    "update salesforce.lead set email = 'other.' || email where hashtext(id) % 10 = 1",
+)
+
+
+@pytest.fixture
+def server(
+    postgres_server: dict[str, str], profiles_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Environment of target postgres, in which this process is, too."""
+    environment = {
+        **postgres_server,
+        "DBT_PROFILES_DIR": str(profiles_dir),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+        "LEADLAG_TARGET": "postgres",
+        "LEADLAG_SCHEMA": "published",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+def test_a_build_goes_on_from_published_marts(
+    server: dict[str, str], command: Command, run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What builds remember is published with the tables that it describes: build, publish, build is a full build."""
+    monkeypatch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "test unit_test")
+
+    manifest = run_dbt(["parse"], duckdb_path=tmp_path / "none", environment=server).manifest
+
+    def build(*flags: str) -> dict[str, Mart]:
+        """A build in place, and its marts."""
+        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot"]
+        run_dbt(words, duckdb_path=tmp_path / "none", environment=server, manifest=manifest)
+        with opened("postgres") as warehouse:
+            found = read_marts(warehouse)
+        found.pop("data_quality_trend", None)
+        return found
+
+    def load(*statements: str) -> None:
+        with opened("postgres") as warehouse:
+            for statement in statements:
+                warehouse.execute(statement)
+            warehouse.finish()
+
+    def remembered() -> tuple[list[tuple[Any, ...]], dict[Any, Any]]:
+        with opened("postgres") as warehouse:
+            builds = warehouse.query("select build_number, invocation_id from published_build.build order by 1")
+            state = warehouse.query("select model, rebuilt_in from published_build.model_state")
+            assert not warehouse.tables("published_pending_build")
+        return list(builds.itertuples(index=False, name=None)), dict(state.itertuples(index=False, name=None))
+
+    company = ["--leads", "300", "--seed", "11", "--until", "2025-12-31", "--target", "postgres"]
+    assert main(["simulate", "--quiet", *company]) == OK
+    build("--select", "+fct_stage_event")
+    before, _ = remembered()
+    load(*LOADS[:3])
+    assert command("publish") == OK
+    after, _ = remembered()
+    assert [number for number, _ in after] == [1] and before != after
+    load(*LOADS[3:])
+    lived_on = build()
+    builds, rebuilt_in = remembered()
+    assert [number for number, _ in builds] == [1, 2]
+    kept = {model.split(".")[2] for model, number in rebuilt_in.items() if number == 1}
+    assert {"int_input__status_event_checked", "fct_journey", "fct_touchpoint", "fct_conversion"} <= kept
+    full = build("--full-refresh")
+    assert len(full["fct_journey"].rows) > 100
+    assert compare({"full": full, "lived on": lived_on}) == []
+
+
+@pytest.mark.usefixtures("server")
+def test_publishing_and_builds_in_place_keep_out_of_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADLAG_SCHEMA", "apart")
+    place, elsewhere = (publish.PostgresPlace(find_target("postgres")) for _ in range(2))
+    with place.alone(tmp_path / "here"):
+        with pytest.raises(UnusableError, match="another run publishes schema apart"), elsewhere.alone(tmp_path):
+            pass
+        place.prepare()
+        columns = "only_one boolean primary key, invocation_id text, holder text, login text, since timestamptz"
+        with opened("postgres") as build:
+            for schema in ("apart_policy", "apart_pending_policy"):
+                build.execute(f"create schema if not exists {schema}")
+                build.execute(f"create table if not exists {schema}.build_lock ({columns})")
+            build.execute("set application_name = 'leadlag of a build'")
+            build.execute(
+                "insert into apart_policy.build_lock values (true, 'x', 'leadlag of a build', 'somebody', now())"
+            )
+            build.finish()
+            with pytest.raises(CommandError, match="a build of schema apart is running"):
+                place.publish()
+        # That build was killed: its connection has gone, and its lock counts for nothing.
+        place.publish()
+        with opened("postgres") as warehouse:
+            assert len(warehouse.query("select 1 from apart_policy.build_lock")) == 1
+            warehouse.execute("delete from apart_policy.build_lock")
+            warehouse.finish()
+    with elsewhere.alone(tmp_path):
+        pass
 
 
 # --- unusable input -----------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """The scheduled run: steps in order, one run at a time, one retry, and exit codes a scheduler can act on."""
 
+import argparse
 import configparser
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -15,10 +17,13 @@ import duckdb
 import pytest
 import yaml
 from conftest import ROOT
-from leadlag.cli import main
+from leadlag.audit import publish
+from leadlag.cli import CommandError, main
+from leadlag.warehouse import find_target
 
 PIPELINES = ROOT / "examples" / "pipelines"
-STEPS = ["freshness", "audit", "build", "health", "predictions", "alerts"]
+STEPS = ["freshness", "publish", "health", "predictions", "alerts"]
+IN_PLACE = ["freshness", "audit", "build", "health", "predictions", "alerts"]
 DONE, FAILED, USAGE, BUSY = 0, 1, 2, 75
 
 
@@ -37,6 +42,8 @@ class Scheduled:
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "LEADLAG_DUCKDB_PATH": str(self.warehouse),
             "LEADLAG_TARGET": "duckdb",
+            # They have nothing to do with the data, and take as long as the models.
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
 
     def simulate(self, profiles_dir: Path) -> None:
@@ -107,6 +114,15 @@ def test_all_steps_run_in_order_and_a_second_run_is_refused(scheduled: Scheduled
         counted = connection.execute("select count(*) > 0 from main_marts.fct_journey").fetchall()
     assert counted == [(True,)]
 
+    # Everything happened in a copy of the warehouse, which has taken its place.
+    said_by_publish = "".join(lines)
+    assert (
+        "audit raw: " in said_by_publish
+        and "audit marts: " in said_by_publish
+        and "published main_marts" in said_by_publish
+    )
+    assert not (scheduled.warehouse.parent / ".pending" / scheduled.warehouse.name).exists()
+
     # The lock is free again, and --strict ends at the first stale source.
     code, output = scheduled.run("--strict")
     assert code == FAILED
@@ -124,6 +140,37 @@ def test_a_missing_required_table_ends_the_run_without_a_retry(scheduled: Schedu
     assert "one retry" not in output and "alerts: begins" not in output
 
 
+@pytest.mark.parametrize(("words", "steps"), [([], STEPS), (["--in-place"], IN_PLACE)])
+def test_a_machine_without_the_companion_builds_in_place_unless_strict(
+    scheduled: Scheduled, flaky_project: Path, tmp_path: Path, words: list[str], steps: list[str]
+) -> None:
+    dbt = shutil.which("dbt", path=scheduled.environment["PATH"])
+    assert dbt is not None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "dbt").symlink_to(dbt)
+    scheduled.environment["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"
+    (flaky_project / "macros").mkdir()
+    health = "{% macro report_health(fail) %}{% endmacro %}"
+    (flaky_project / "macros" / "health.sql").write_text(health, encoding="utf-8")
+    (flaky_project / "dbt_project.yml").write_text(
+        (flaky_project / "dbt_project.yml").read_text(encoding="utf-8").replace("name: flaky", "name: leadlag")
+    )
+    code, output = scheduled.run("--project-dir", str(flaky_project), *words)
+    assert code == DONE, output
+    lines = output.splitlines()
+    assert said(lines, ": begins") == [f"{step}: begins" for step in steps]
+    assert said(lines, "one retry")
+    assert said(
+        lines, "builds in place instead" if "publish" in steps else "skipped: this version has no `leadlag audit`"
+    )
+    with duckdb.connect(scheduled.warehouse, read_only=True) as connection:
+        assert connection.execute("select one from main.after_it").fetchall() == [(1,)]
+    if "publish" in steps:
+        code, output = scheduled.run("--project-dir", str(flaky_project), "--steps", "publish", "--strict")
+        assert code == FAILED
+        assert said(output.splitlines(), "nothing can be audited") and "in place instead" not in output
+
+
 def test_a_build_that_fails_is_tried_once_more(scheduled: Scheduled, flaky_project: Path) -> None:
     code, output = scheduled.run("--project-dir", str(flaky_project), "--steps", "build")
     assert code == DONE, output
@@ -137,7 +184,93 @@ def test_a_build_that_fails_is_tried_once_more(scheduled: Scheduled, flaky_proje
     assert len(said(output.splitlines(), "one retry")) == 1
 
 
-@pytest.mark.parametrize("arguments", [["--steps", "build,dance"], ["--fast"], ["--project-dir", "/nowhere"]])
+def test_a_build_that_is_published_is_tried_once_more(
+    scheduled: Scheduled, flaky_project: Path, profiles_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in scheduled.environment.items():
+        monkeypatch.setenv(name, value)
+    with duckdb.connect(scheduled.warehouse):
+        pass
+    place = publish.DuckDBPlace(find_target(profiles_dir=profiles_dir))
+    place.copy.parent.mkdir()
+    place.prepare()
+    arguments = argparse.Namespace(project_dir=flaky_project, profiles_dir=profiles_dir, profile=None, vars="{}")
+    publish._build(place, arguments)
+    with duckdb.connect(place.copy, read_only=True) as connection:
+        assert connection.execute("select one from main.after_it").fetchall() == [(1,)]
+    (flaky_project / "models" / "reads_late.sql").write_text("select two from main.late", encoding="utf-8")
+    with pytest.raises(CommandError, match="dbt build failed"):
+        publish._build(place, arguments)
+    (flaky_project / "models" / "after_it.sql").write_text("{{ nonsense(", encoding="utf-8")
+    with pytest.raises(CommandError, match="before the first model"):
+        publish._build(place, arguments)
+
+
+def test_marts_are_replaced_only_by_those_that_pass_their_suites(scheduled: Scheduled, profiles_dir: Path) -> None:
+    """Raw tables that fail, marts that fail, then a load that is mended: real loads, builds and audits."""
+    scheduled.environment["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test test"
+    scheduled.simulate(profiles_dir)
+
+    def load(*statements: str) -> None:
+        with duckdb.connect(scheduled.warehouse) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def marts() -> dict[str, list[tuple[Any, ...]]]:
+        tables = "select table_name from information_schema.tables where table_schema = 'main_marts'"
+        with duckdb.connect(scheduled.warehouse, read_only=True) as connection:
+            names = {name for (name,) in connection.execute(tables).fetchall()} - {"data_quality_trend"}
+            return {
+                name: connection.execute(f"select * from main_marts.{name} order by all").fetchall() for name in names
+            }
+
+    # The marts that are there, as an earlier run has left them.
+    assert scheduled.run("--steps", "build")[0] == DONE
+    before = marts()
+    assert before["fct_journey"] and before["fct_opportunity"]
+
+    load(
+        "create table main.delivered as from salesforce.task",
+        "update salesforce.task set id = null where hash(id) % 2 = 0",
+        "delete from web.page_view where hash(page_view_id) % 2 = 0",
+    )
+    code, output = scheduled.run("--steps", "publish,alerts")
+    assert code == FAILED
+    assert "FAILED salesforce.task id: " in output and re.search(r"row +id=null, created_date=2", output)
+    assert said(output.splitlines(), "publish: failed (code 1)") and "alerts: begins" not in output
+    assert marts() == before
+
+    # Milliseconds instead of seconds pass for a load; calls that last days show in the marts.
+    load(
+        "create or replace table salesforce.task as from main.delivered",
+        "update salesforce.task set call_duration_in_seconds = call_duration_in_seconds * 1000",
+    )
+    code, output = scheduled.run("--steps", "publish,alerts")
+    assert code == FAILED
+    assert re.search(r"audit raw: .* none failed", output) and "FAILED main_marts.fct_activity duration" in output
+    assert re.search(r"row +activity_key=\d+", output)
+    assert said(output.splitlines(), "publish: failed (code 1)") and "alerts: begins" not in output
+    assert marts() == before
+
+    load("create or replace table salesforce.task as from main.delivered")
+    code, output = scheduled.run("--steps", "publish,alerts")
+    assert code == DONE and "published main_marts" in output
+    after = marts()
+    # Page views were deleted before the first of these runs; nobody saw that until now.
+    assert len(after["fct_touchpoint"]) < len(before["fct_touchpoint"])
+    assert after["fct_activity"] == before["fct_activity"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--steps", "build,dance"],
+        ["--steps", "audit,publish"],
+        ["--steps", "health", "--in-place"],
+        ["--fast"],
+        ["--project-dir", "/nowhere"],
+    ],
+)
 def test_a_wrong_call_says_so(scheduled: Scheduled, arguments: list[str]) -> None:
     code, output = scheduled.run(*arguments)
     assert code == USAGE

@@ -12,7 +12,7 @@ except ImportError:  # Airflow before 3
     from airflow.operators.bash import BashOperator
 
 LEADLAG_HOME = os.environ.get("LEADLAG_HOME", "/opt/leadlag")
-STEPS = ["freshness", "audit", "build", "health", "predictions", "alerts"]
+STEPS = ["freshness", "publish", "health", "predictions", "alerts"]
 
 with DAG(
     dag_id="leadlag",

@@ -47,7 +47,7 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profiles-dir", metavar="DIR", help="folder of profiles.yml (default DBT_PROFILES_DIR, else .)"
     )
-    parser.add_argument("--profile", default=PROFILE, metavar="NAME", help="default %(default)s")
+    parser.add_argument("--profile", metavar="NAME", help="profile of dbt (default: the one dbt_project.yml names)")
     parser.add_argument(
         "--project-dir",
         type=Path,
@@ -107,17 +107,33 @@ def read_time(given: str | None) -> datetime:
     return (moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment).replace(microsecond=0)
 
 
+def profile_name(arguments: argparse.Namespace) -> str:
+    """The profile of the call, else the one that dbt takes for the project."""
+    if arguments.profile:
+        return str(arguments.profile)
+    path = arguments.project_dir / "dbt_project.yml"
+    try:
+        project = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return PROFILE
+    return str(project.get("profile") or PROFILE) if isinstance(project, Mapping) else PROFILE
+
+
 def usable_target(arguments: argparse.Namespace) -> Target:
     """The target of the profile, checked to be one that audits work with.
 
     Raises:
         UnusableError, WarehouseError: it is of another type, or its file does not exist.
     """
-    target = find_target(arguments.target, arguments.profiles_dir, arguments.profile)
+    target = find_target(arguments.target, arguments.profiles_dir, profile_name(arguments))
     if target.kind not in KINDS:
         raise UnusableError(f"target {target.name!r} has type {target.kind!r}; audits work with {' and '.join(KINDS)}")
-    if target.kind == "duckdb" and not Path(str(target.settings.get("path", ":memory:"))).is_file():
-        raise UnusableError(f"there is no warehouse {target.settings.get('path')}; load the sources first")
+    if target.kind == "duckdb":
+        path = str(target.settings.get("path", ":memory:"))
+        if path == ":memory:":
+            raise UnusableError(f"target {target.name!r} has no DuckDB file of its own; audits work with one")
+        if not Path(path).is_file():
+            raise UnusableError(f"there is no warehouse {path}; load the sources first")
     return target
 
 

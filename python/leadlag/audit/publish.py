@@ -1,5 +1,7 @@
 """The scheduled run: audit the sources, build apart, audit the marts, and only then replace the published ones.
 
+A build that fails is tried once more, as far as it failed.
+
 DuckDB: everything happens in a copy of the warehouse file in the folder .pending beside it, which takes the file's place
 in one step. PostgreSQL: dbt builds into SCHEMA_pending_*, whose relations move to SCHEMA_* in one transaction. Readers
 see the marts of the last run or of this one, never some of both; a run that fails leaves them as they are.
@@ -29,6 +31,7 @@ from leadlag.audit.command import (
     UnusableError,
     add_shared_arguments,
     audit,
+    profile_name,
     read_time,
     read_variables,
     record,
@@ -42,6 +45,8 @@ from leadlag.cli import FAILED, OK, USAGE, CommandError
 from leadlag.warehouse import DuckDBWarehouse, Target, Warehouse, WarehouseError, connect, find_target, quote
 
 PENDING = ".pending"
+# macros/operations/lock.sql: each schema that dbt builds has its own.
+BUILD_LOCK = "build_lock"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +87,17 @@ class Place(ABC):
     @abstractmethod
     def record(self, schema: str, results: list[Result], site: Path) -> Path | None:
         """Add results where readers of the published marts find them."""
+
+    @contextmanager
+    def alone(self, folder: Path) -> Iterator[None]:
+        """Only one run at a time; one that has been killed keeps nobody out."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UnusableError(f"another run holds {folder / 'lock'}; wait until it has ended") from None
+            yield
 
     def note(self, schema: str, results: list[Result], site: Path) -> Path | None:
         """Add results of a run that goes on; they are published with it."""
@@ -158,6 +174,41 @@ class PostgresPlace(Place):
     def environment(self) -> dict[str, str]:
         return {"LEADLAG_SCHEMA": self.pending_schema}
 
+    @contextmanager
+    def alone(self, folder: Path) -> Iterator[None]:
+        # Runs on other machines would use the same pending schemas; the server knows while this connection lives.
+        with super().alone(folder), connect(self.published) as warehouse:
+            key = f"hashtextextended({_literal('leadlag publish ' + self.schema)}, 0)"
+            free = warehouse.query(f"select pg_try_advisory_lock({key}) as is_free")["is_free"][0]
+            warehouse.finish()
+            if not free:
+                raise UnusableError(
+                    f"another run publishes schema {self.schema} of this server; wait until it has ended"
+                )
+            yield
+
+    def _keep_builds_out(self, warehouse: Warehouse) -> None:
+        """Refuse while dbt builds in place, and let none begin before this transaction has ended.
+
+        That build would go on in tables, and with a memory of builds (SCHEMA_build), which are not those it began with.
+        """
+        place = f"{self.schema}_policy"
+        if BUILD_LOCK not in warehouse.tables(place):
+            return
+        lock = f"{quote(place)}.{quote(BUILD_LOCK)}"
+        warehouse.execute(f"lock table {lock} in exclusive mode")
+        held = f"select login, since from {lock} where holder in (select application_name from pg_stat_activity)"
+        if not len(warehouse.query(f"select 1 from {lock}")):
+            return
+        # A live build is between two connections for milliseconds.
+        for _ in range(5):
+            warehouse.query("select cast(pg_stat_clear_snapshot() as text), cast(pg_sleep(0.2) as text)")
+            for login, since in warehouse.query(held).itertuples(index=False):
+                raise CommandError(
+                    f"a build of schema {self.schema} is running (login {login}, since {since}); nothing was published, "
+                    "run again when it has ended"
+                )
+
     def _schemas(self, warehouse: Warehouse, prefix: str) -> list[str]:
         """The schemas that dbt makes from a schema's name."""
         frame = warehouse.query("select nspname from pg_namespace order by nspname")
@@ -207,6 +258,7 @@ class PostgresPlace(Place):
 
     def publish(self) -> None:
         with connect(self.published) as warehouse:
+            self._keep_builds_out(warehouse)
             pairs = self._pairs(warehouse)
             self._refuse_foreign_views(warehouse, [*pairs, *pairs.values()])
             retired = f"{self.pending_schema}_retired"
@@ -214,6 +266,8 @@ class PostgresPlace(Place):
             for number, (pending, published) in enumerate(pairs.items()):
                 warehouse.execute(f"create schema if not exists {quote(published)}")
                 for table, kind in _relations(warehouse, pending).items():
+                    if table == BUILD_LOCK:
+                        continue
                     old = _relations(warehouse, published).get(table)
                     grants: list[str] = []
                     if old is not None:
@@ -267,18 +321,6 @@ def _grants(warehouse: Warehouse, schema: str, table: str) -> list[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Only one run at a time from a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UnusableError(f"another run holds {folder / 'lock'}; wait until it has ended") from None
-        yield
-
-
-@contextmanager
 def _set(values: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
@@ -295,7 +337,7 @@ def _set(values: Mapping[str, str]) -> Iterator[None]:
 def _check_profile(place: Place, arguments: argparse.Namespace) -> None:
     """The profile must let dbt be sent to the pending place: else the build would replace the published marts."""
     with _set(place.environment()):
-        reached = find_target(place.published.name, arguments.profiles_dir, arguments.profile)
+        reached = find_target(place.published.name, arguments.profiles_dir, profile_name(arguments))
     for setting, wanted in place.pending.settings.items():
         if reached.settings.get(setting) != wanted:
             raise UnusableError(
@@ -304,14 +346,28 @@ def _check_profile(place: Place, arguments: argparse.Namespace) -> None:
             )
 
 
-def _build(place: Place, arguments: argparse.Namespace) -> None:
-    """`dbt build` into the pending place; its output goes to the terminal."""
-    given = yaml.safe_load(arguments.vars) or {}
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build", "--target", place.published.name]
-    command += ["--project-dir", str(arguments.project_dir), "--vars", yaml.safe_dump({**place.variables, **given})]
+def _dbt(place: Place, arguments: argparse.Namespace, *words: str) -> bool:
+    """One dbt command on the pending place, whose output goes to the terminal; whether it succeeded."""
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", *words, "--target", place.published.name]
+    command += ["--project-dir", str(arguments.project_dir)]
     command += ["--profiles-dir", str(arguments.profiles_dir)] if arguments.profiles_dir else []
+    command += ["--profile", str(arguments.profile)] if arguments.profile else []
     environment = {**os.environ, **place.environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    if subprocess.run(command, env=environment, check=False).returncode != 0:
+    return subprocess.run(command, env=environment, check=False).returncode == 0
+
+
+def _build(place: Place, arguments: argparse.Namespace) -> None:
+    """`dbt build` into the pending place, with one `dbt retry`."""
+    variables = yaml.safe_dump({**place.variables, **(yaml.safe_load(arguments.vars) or {})})
+    # dbt retry repeats what the last results say: those of an earlier run must not pass for this one's.
+    results = arguments.project_dir / os.environ.get("DBT_TARGET_PATH", "target") / "run_results.json"
+    results.unlink(missing_ok=True)
+    if _dbt(place, arguments, "build", "--vars", variables):
+        return
+    if not results.is_file():
+        raise CommandError("dbt stopped before the first model, see above; the published marts are as they were")
+    print("dbt build failed; one retry of what failed and was skipped", flush=True)
+    if not _dbt(place, arguments, "retry", "--vars", variables):
         raise CommandError("dbt build failed, see above; the published marts are as they were")
 
 
@@ -370,7 +426,7 @@ def run(arguments: argparse.Namespace) -> int:
         place: Place = DuckDBPlace(target) if target.kind == "duckdb" else PostgresPlace(target)
         folder = place.copy.parent if isinstance(place, DuckDBPlace) else arguments.project_dir / PENDING
         _check_profile(place, arguments)
-        with _alone(folder):
+        with place.alone(folder):
             return _run(place, arguments)
     except (UnusableError, SuiteError, WarehouseError) as error:
         print(f"leadlag publish: {error}", file=sys.stderr)
