@@ -116,16 +116,17 @@ check-build: setup ## all models, tests and unit tests on demo-sized data of its
 .PHONY: pytest
 pytest: setup ## Python tests, the examples among them
 	@mkdir -p .cache/tmp
-	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore python/tests/test_spark.py
 
 .PHONY: test-spark
-test-spark: ## the project on Spark, in a session and through a Thrift server, against DuckDB; installs the extra spark
+test-spark: ## the project on Spark, in a session and through a Thrift server, against DuckDB; installs the extra spark and Java
 	@$(MAKE) --no-print-directory setup EXTRA=spark
+	@scripts/spark.sh java
 	@mkdir -p .cache/tmp
 	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest python/tests/test_spark.py
 
 .PHONY: test
-test: lint check-build pytest ## everything CI runs
+test: lint check-build pytest ## everything but Spark; CI runs this and test-spark
 
 # --- engines ------------------------------------------------------------------------------------------------------
 .PHONY: compare-engines

@@ -2,7 +2,7 @@
 # A small Spark cluster on this machine, from the pyspark package of .venv: a standalone master, two workers and a Thrift
 # server for profile target `spark` with LEADLAG_SPARK_METHOD=thrift. For development and tests: it answers on the loopback
 # interface only and asks nobody for a password.
-# usage: scripts/spark.sh start|stop|status
+# usage: scripts/spark.sh start|stop|status|java      java: sees that there is one, by Debian's package where it may
 #   LEADLAG_SPARK_DIR     folder of warehouse, metastore and logs (default .cache/spark), the same that method session uses;
 #                         only one process at a time can have the metastore open
 #   LEADLAG_SPARK_PORT    port of the Thrift server (default 10000)
@@ -38,6 +38,16 @@ assert cursor.fetchall() == [(1,)]
 PYTHON
 }
 
+has_java() { type -P java >/dev/null || [ -x "${JAVA_HOME:-}/bin/java" ]; }
+
+java() {
+  if ! has_java; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "no Java here; install Java 17 or newer, or set JAVA_HOME"
+    echo "spark: installing the package default-jre-headless" >&2
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends default-jre-headless; } >&2
+  fi
+}
+
 # launch <name> <command>: in a process group of its own, log in $run/<name>.log
 launch() {
   local name=$1
@@ -64,7 +74,7 @@ wait_for() {
 
 start() {
   "$python" -c 'import pyhive, pyspark' 2>/dev/null || fail "needs the extra: make setup EXTRA=spark"
-  command -v java >/dev/null || [ -x "${JAVA_HOME:-}/bin/java" ] || fail "needs Java 17 or newer on PATH or in JAVA_HOME"
+  has_java || fail "needs Java 17 or newer on PATH or in JAVA_HOME; scripts/spark.sh java installs one"
   if is_running "$(pid_of thrift)"; then
     fail "runs already on port $port; scripts/spark.sh stop ends it"
   fi
@@ -147,5 +157,6 @@ case ${1:-} in
     echo "spark: stopped"
     ;;
   status) status ;;
-  *) fail "usage: scripts/spark.sh start|stop|status" ;;
+  java) java ;;
+  *) fail "usage: scripts/spark.sh start|stop|status|java" ;;
 esac

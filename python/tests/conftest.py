@@ -24,6 +24,9 @@ from dbt.contracts.graph.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# pyspark takes a main module without a file, as that of a pytest-xdist worker, for a doctest and ends the process.
+sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
+
 
 @dataclass
 class DbtRun:
