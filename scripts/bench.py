@@ -137,7 +137,9 @@ def copy_of(raw: Path, name: str) -> Path:
     """A fresh copy of the raw warehouse in a folder of its own, so that every build starts from raw rows only; parsed, so
     that a first build does not pay for what a second one finds."""
     warehouse = raw.parent / name / raw.name
-    warehouse.parent.mkdir(exist_ok=True)
+    # What an interrupted benchmark left, a write-ahead log above all, is not of this copy.
+    shutil.rmtree(warehouse.parent, ignore_errors=True)
+    warehouse.parent.mkdir()
     shutil.copyfile(raw, warehouse)
     measure(["dbt", "--quiet", "parse"], warehouse)
     return warehouse
