@@ -1,0 +1,33 @@
+-- depends_on: {{ ref('int_policy__violation') }}
+select
+    kpi,
+    version,
+    'global' as variant,
+    '*' as scope_region,
+    '*' as scope_product_line,
+    statistic,
+    numerator_measure,
+    denominator_measure,
+    coalesce(weight_scheme, '(none)') as weight_scheme,
+    minimum_volume,
+    valid_from,
+    valid_to
+from {{ ref('kpi') }}
+where status <> 'draft'
+union all
+select
+    kpi.kpi,
+    kpi.version,
+    variant.variant,
+    variant.region as scope_region,
+    variant.product_line as scope_product_line,
+    kpi.statistic,
+    variant.numerator_measure,
+    variant.denominator_measure,
+    coalesce(kpi.weight_scheme, '(none)') as weight_scheme,
+    kpi.minimum_volume,
+    greatest(kpi.valid_from, variant.valid_from) as valid_from,
+    least(coalesce(kpi.valid_to, variant.valid_to), coalesce(variant.valid_to, kpi.valid_to)) as valid_to
+from {{ ref('kpi_variant') }} as variant
+inner join {{ ref('kpi') }} as kpi on variant.kpi = kpi.kpi and variant.version = kpi.version
+where kpi.status <> 'draft'

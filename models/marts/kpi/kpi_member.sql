@@ -1,0 +1,67 @@
+{{ config(materialized='view') }}
+
+with role as (
+
+    select
+        kpi,
+        version,
+        variant,
+        scope_region,
+        scope_product_line,
+        valid_from,
+        valid_to,
+        'numerator' as role,
+        numerator_measure as measure,
+        false as is_one_each
+    from {{ ref('int_kpi__definition') }}
+    where numerator_measure is not null
+    union all
+    select
+        kpi,
+        version,
+        variant,
+        scope_region,
+        scope_product_line,
+        valid_from,
+        valid_to,
+        'denominator' as role,
+        coalesce(denominator_measure, numerator_measure) as measure,
+        statistic = 'mean' as is_one_each
+    from {{ ref('int_kpi__definition') }}
+    where denominator_measure is not null or statistic = 'mean'
+
+)
+
+select
+    role.kpi,
+    role.version,
+    role.variant,
+    period.period_grain,
+    period.period_start,
+    kpi_cut.cut_name,
+    segment_cut.cut_value,
+    role.role,
+    measure.subject,
+    measure.subject_key,
+    measure.journey_key,
+    measure.measured_date,
+    case when role.is_one_each then {{ leadlag.double(1) }} else measure.amount end as amount,
+    measure.is_counted,
+    measure.is_pending
+from role
+inner join {{ ref('int_kpi__kpi_cut') }} as kpi_cut on role.kpi = kpi_cut.kpi
+inner join {{ ref('int_kpi__measure') }} as measure on role.measure = measure.measure
+inner join {{ ref('int_kpi__segment') }} as segment
+    on
+        measure.segment_key = segment.segment_key
+        and role.scope_region in ('*', segment.region)
+        and role.scope_product_line in ('*', segment.product_line)
+inner join {{ ref('int_kpi__segment_cut') }} as segment_cut
+    on segment.segment_key = segment_cut.segment_key and kpi_cut.cut_name = segment_cut.cut_name
+inner join {{ ref('int_kpi__period') }} as period
+    on
+        kpi_cut.period_grain = period.period_grain
+        and measure.measured_date >= period.period_start
+        and measure.measured_date < period.next_period_start
+        and role.valid_from <= period.period_start
+        and (role.valid_to >= period.next_period_start or role.valid_to is null)
