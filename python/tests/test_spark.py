@@ -87,8 +87,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory, profiles_dir: Path) -> Lake:
         "LEADLAG_DUCKDB_PATH": str(lake.duckdb_path),
         "LEADLAG_SPARK_DIR": str(folder / "lake"),
         "LEADLAG_SPARK_PORT": str(free_port()),
-        # A metastore that need not survive a power cut writes several times as fast.
-        "LEADLAG_SPARK_JAVA_OPTIONS": "-Dderby.system.durability=test",
+        # A metastore that need not survive a power cut writes several times as fast; the quick compiler, with room for what it
+        # makes, and no code generation: few rows, many statements.
+        "LEADLAG_SPARK_JAVA_OPTIONS": "-Dderby.system.durability=test -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+        "LEADLAG_SPARK_CODEGEN": "false",
     }
     lake.run("leadlag", "simulate", *COMPANY, "--quiet")
     lake.dbt("build", "--exclude-resource-type", "test", "unit_test", "snapshot")
