@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 {% macro default__text_list(text) -%}
-    string_agg({{ text }}, ', ' order by {{ text }})
+    string_agg({{ text }}, ', ' order by {{ leadlag.byte_order(text) }})
 {%- endmacro %}
 
 {% macro spark__text_list(text) -%}

@@ -31,7 +31,7 @@ spend as (
 
 )
 
-{% for measure, sign in {'spend': '', 'contribution': '-'}.items() -%}
+{% for measure, sign in {'spend': 1, 'contribution': -1}.items() -%}
 select
     '{{ measure }}' as measure,
     'spend' as subject,
@@ -39,7 +39,7 @@ select
     cast(null as bigint) as journey_key,
     segment_key,
     spend_date as measured_date,
-    {{ sign }}amount as amount,
+    {{ sign }} * amount as amount,
     true as is_counted,
     false as is_pending
 from spend
