@@ -56,3 +56,6 @@ select
     coalesce(maturity.days_to_maturity, 0) as days_to_maturity
 from definition
 left join maturity on definition.denominator_measure = maturity.measure
+where
+    (definition.numerator_measure is null or definition.numerator_measure in (select measure from {{ ref('int_kpi__known_measure') }}))
+    and (definition.denominator_measure is null or definition.denominator_measure in (select measure from {{ ref('int_kpi__known_measure') }}))

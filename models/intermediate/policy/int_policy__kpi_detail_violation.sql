@@ -1,7 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
 {%- set variant = ['kpi', 'version', 'variant', 'region', 'product_line'] -%}
-{%- set known_measures = "(select measure from " ~ ref('int_policy__known_measure') ~ ")" %}
+{%- set known_measures = "(select measure from " ~ ref('kpi_measure') ~ ")" %}
 
 {{ leadlag.violation(
     'kpi_measure', ['measure', 'subject', 'unit', 'has_segments'],
@@ -29,8 +29,10 @@ union all
 union all
 {{ leadlag.violation(
     'kpi_variant', variant + ['numerator_measure', 'denominator_measure'],
-    "coalesce(numerator_measure, '') not in " ~ known_measures ~ " or denominator_measure not in " ~ known_measures,
-    'a measure is unknown', 'Write a measure of kpi_measure.csv, or a conversion definition followed by .entered or .converted'
+    "(coalesce(numerator_measure, '') not in " ~ known_measures ~ " and coalesce(numerator_measure, '') not like '%.converted')
+        or (denominator_measure not in " ~ known_measures ~ " and denominator_measure not like '%.entered')",
+    'a measure is unknown',
+    'Write a measure of kpi_measure.csv; or a conversion definition followed by .converted as numerator and .entered as denominator'
 ) }}
 union all
 {{ leadlag.violation(

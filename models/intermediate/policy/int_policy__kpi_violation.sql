@@ -3,7 +3,8 @@
 {%- set version = ['kpi', 'version'] -%}
 {%- set attributes = leadlag.segment_attributes() -%}
 {%- set attribute_list = "('" ~ attributes | join("', '") ~ "')" -%}
-{%- set known_measures = "(select measure from " ~ ref('int_policy__known_measure') ~ ")" -%}
+{#- A KPI of a conversion definition that a company does not have is not computed, and dim_kpi says so. -#}
+{%- set known_measures = "(select measure from " ~ ref('kpi_measure') ~ ")" -%}
 {%- set known_kpi = "kpi not in (select kpi from " ~ ref('kpi') ~ ")" %}
 
 {{ leadlag.violation(
@@ -31,9 +32,10 @@ union all
 union all
 {{ leadlag.violation(
     'kpi', version + ['numerator_measure', 'denominator_measure'],
-    "numerator_measure not in " ~ known_measures ~ " or denominator_measure not in " ~ known_measures,
+    "(numerator_measure not in " ~ known_measures ~ " and numerator_measure not like '%.converted')
+        or (denominator_measure not in " ~ known_measures ~ " and denominator_measure not like '%.entered')",
     'a measure is unknown',
-    'Write a measure of kpi_measure.csv, or a conversion definition followed by .entered or .converted'
+    'Write a measure of kpi_measure.csv; or a conversion definition followed by .converted as numerator and .entered as denominator'
 ) }}
 union all
 {{ leadlag.violation(

@@ -42,6 +42,10 @@ select
     named.consulted,
     named.informed,
     kpi.status,
+    case
+        when kpi.status = 'draft' then 'a draft'
+        when definition.kpi is null then 'its conversion definition does not exist'
+    end as not_computed_reason,
     kpi.successor,
     kpi.valid_from,
     kpi.valid_to,
@@ -49,4 +53,6 @@ select
     coalesce(kpi.status = 'active' and kpi.review_date < clock.as_of_date, false) as is_review_overdue
 from {{ ref('kpi') }} as kpi
 left join named on kpi.kpi = named.kpi
+left join {{ ref('int_kpi__definition') }} as definition
+    on kpi.kpi = definition.kpi and kpi.version = definition.version and definition.variant = 'global'
 cross join {{ ref('int_input__clock') }} as clock
