@@ -49,13 +49,28 @@ maturity as (
         'mql_due' as measure,
         1 as days_to_maturity
 
+),
+
+-- A product is as late as the latest of its components.
+component as (
+
+    select
+        component.kpi,
+        component.version,
+        max(maturity.days_to_maturity) as days_to_maturity
+    from {{ ref('kpi_component') }} as component
+    inner join definition on component.component_kpi = definition.kpi and definition.variant = 'global'
+    inner join maturity on definition.denominator_measure = maturity.measure
+    group by component.kpi, component.version
+
 )
 
 select
     definition.*,
-    coalesce(maturity.days_to_maturity, 0) as days_to_maturity
+    coalesce(maturity.days_to_maturity, component.days_to_maturity, 0) as days_to_maturity
 from definition
 left join maturity on definition.denominator_measure = maturity.measure
+left join component on definition.kpi = component.kpi and definition.version = component.version
 where
     (definition.numerator_measure is null or definition.numerator_measure in (select measure from {{ ref('int_kpi__known_measure') }}))
     and (definition.denominator_measure is null or definition.denominator_measure in (select measure from {{ ref('int_kpi__known_measure') }}))
