@@ -80,12 +80,16 @@ def sources(path: Path) -> dict[str, tuple[pd.DataFrame, pd.DataFrame | None]]:
     spend["amount"] = spend["amount"].astype(float) * spend["currency_code"].map(rates)
     spend = spend.assign(**dict.fromkeys(ATTRIBUTES))
 
-    count = {name: rows(journey, f"{name}_day") for name in ("inquiry", "mql", "sal", "sql", "opportunity", "won", "ended")}
+    count = {
+        name: rows(journey, f"{name}_day") for name in ("inquiry", "mql", "sal", "sql", "opportunity", "won", "ended")
+    }
     entered = rows(journey, "entered_day")
     decided = journey["outcome"].isin(["won", "lost"]) & journey["opportunity_at"].notna()
     due = journey["mql_at"] + pd.Timedelta(hours=24) <= as_of
     won_amount = rows(deal, "won_day", deal["amount"].notna(), "amount")
-    contribution = pd.concat([rows(deal, "won_day", deal["margin"].notna(), "margin"), spend.assign(amount=-spend["amount"])])
+    contribution = pd.concat(
+        [rows(deal, "won_day", deal["margin"].notna(), "margin"), spend.assign(amount=-spend["amount"])]
+    )
     found: dict[str, tuple[pd.DataFrame, pd.DataFrame | None]] = {
         "won_revenue": (won_amount, None),
         "average_deal_size": (won_amount, None),
@@ -173,13 +177,25 @@ def expected(statistic: str, x: pd.Series, y: pd.Series) -> tuple[float, float, 
 
 @pytest.mark.parametrize(
     ("grain", "cut"),
-    [("week", []), ("month", []), ("quarter", []), ("month", ["region"]), ("month", ["lead_source"]), ("quarter", ["region", "lead_source"])],
+    [
+        ("week", []),
+        ("month", []),
+        ("quarter", []),
+        ("month", ["region"]),
+        ("month", ["lead_source"]),
+        ("quarter", ["region", "lead_source"]),
+    ],
 )
 def test_every_value_is_what_its_words_say(company: Path, grain: str, cut: list[str]) -> None:
     """All KPIs but products: numerator, denominator, value, limits and volume of every row, and no other rows than these."""
-    statistic = table(company, "select kpi, statistic from dim_kpi where statistic <> 'product'").set_index("kpi")["statistic"]
+    statistic = table(company, "select kpi, statistic from dim_kpi where statistic <> 'product'").set_index("kpi")[
+        "statistic"
+    ]
     cut_name = " x ".join(cut) or "total"
-    values = table(company, f"select * from fct_kpi where variant = 'global' and period_grain = '{grain}' and cut_name = '{cut_name}'")
+    values = table(
+        company,
+        f"select * from fct_kpi where variant = 'global' and period_grain = '{grain}' and cut_name = '{cut_name}'",
+    )
     found = sources(company)
     known = {kpi for kpi in statistic.index if not cut or kpi in set(values["kpi"])}
     assert known <= set(found)
@@ -189,7 +205,11 @@ def test_every_value_is_what_its_words_say(company: Path, grain: str, cut: list[
     for kpi in sorted(known):
         sums = []
         for side in found[kpi]:
-            summed = by_period(side, grain, cut) if side is not None else pd.DataFrame(columns=["period_start", *cut, "n", "total", "square"])
+            summed = (
+                by_period(side, grain, cut)
+                if side is not None
+                else pd.DataFrame(columns=["period_start", *cut, "n", "total", "square"])
+            )
             value_of_cut = [" x ".join(values) for values in summed[cut].itertuples(index=False)] if cut else "(all)"
             sums.append(summed.assign(cut_value=value_of_cut).set_index(["period_start", "cut_value"]))
         of_kpi = values[values["kpi"] == kpi].set_index(["period_start", "cut_value"])
@@ -208,18 +228,23 @@ def test_every_value_is_what_its_words_say(company: Path, grain: str, cut: list[
 
 
 def test_a_period_without_a_win_shows_zero_wins(company: Path) -> None:
-    weeks = table(company, "select period_start, value from fct_kpi where kpi = 'wins' and period_grain = 'week' and cut_name = 'total' order by 1")
+    weeks = table(
+        company,
+        "select period_start, value from fct_kpi where kpi = 'wins' and period_grain = 'week' and cut_name = 'total' order by 1",
+    )
     assert (weeks["value"] == 0).any()
     assert (weeks["period_start"].diff().dropna() == pd.Timedelta(days=7)).all()
 
 
 def test_products_are_products_of_their_components(company: Path) -> None:
-    values = table(company, "select * from fct_kpi where variant = 'global' and cut_name in ('total', 'region')").set_index(
-        ["kpi", "period_grain", "period_start", "cut_name", "cut_value"]
-    )["value"]
+    values = table(
+        company, "select * from fct_kpi where variant = 'global' and cut_name in ('total', 'region')"
+    ).set_index(["kpi", "period_grain", "period_start", "cut_name", "cut_value"])["value"]
     components = table(company, "select * from kpi_component")
     for kpi, of_kpi in components.groupby("kpi"):
-        product = pd.concat([values[row.component_kpi] ** row.exponent for row in of_kpi.itertuples()], axis=1).prod(axis=1, skipna=False)
+        product = pd.concat([values[row.component_kpi] ** row.exponent for row in of_kpi.itertuples()], axis=1).prod(
+            axis=1, skipna=False
+        )
         ours = values[kpi]
         theirs = product.reindex(ours.index).replace([np.inf], np.nan)
         assert len(ours) > 100
@@ -233,7 +258,8 @@ def test_weights_are_those_of_the_closest_row(company: Path) -> None:
     month = pd.to_datetime(mql["day"]).dt.to_period("M").dt.start_time
     weighted = weight.groupby(month).sum()
     ours = table(
-        company, "select period_start, weighted_value from fct_kpi where kpi = 'mqls' and period_grain = 'month' and cut_name = 'total'"
+        company,
+        "select period_start, weighted_value from fct_kpi where kpi = 'mqls' and period_grain = 'month' and cut_name = 'total'",
     ).set_index("period_start")["weighted_value"]
     for period, value in weighted.items():
         assert ours[period] == pytest.approx(value)
@@ -313,10 +339,22 @@ def consumer(run_dbt: RunDbt, tmp_path: Path) -> Callable[[dict[str, list[dict[s
     return build
 
 
-def test_kpi_rules_that_cannot_be_applied_stop_the_run(consumer: Callable[[dict[str, list[dict[str, str]]]], str]) -> None:
+def test_kpi_rules_that_cannot_be_applied_stop_the_run(
+    consumer: Callable[[dict[str, list[dict[str, str]]]], str],
+) -> None:
     """One message names file, row, rule and remedy of each."""
     policies = policies_of(
-        ["kpi", "kpi_raci", "kpi_variant", "kpi_target", "kpi_scorecard", "kpi_cut", "kpi_component", "kpi_weight", "margin"]
+        [
+            "kpi",
+            "kpi_raci",
+            "kpi_variant",
+            "kpi_target",
+            "kpi_scorecard",
+            "kpi_cut",
+            "kpi_component",
+            "kpi_weight",
+            "margin",
+        ]
     )
     kpi = policies["kpi"]
     kpi.append({**first(kpi, kpi="mqls"), "version": "2"})
@@ -349,8 +387,8 @@ def test_kpi_rules_that_cannot_be_applied_stop_the_run(consumer: Callable[[dict[
         "kpi_raci.csv, row [mqls]: 2 roles are accountable. Name exactly one",
         "kpi_raci.csv, row [opportunities]: 0 roles are accountable",
         "kpi_variant.csv, row [mql_to_sql_60d_rate, 7, apac_90_days]: a variant of a definition that does not exist",
-        "kpi_variant.csv, row [mql_to_sql_60d_rate, 1, no_reason, APAC, *, (empty), revenue_operations]: no variant name, no scope, no reason",
-        "kpi_target.csv, row [owner_completeness, month, total, *, 0.990000, 0.950000, (empty)]: a fixed target without KPI, target, threshold or unit",
+        "kpi_variant.csv, row [mql_to_sql_60d_rate, 1, no_reason, APAC, *, (empty), revenue_operations]: no variant name,",
+        "kpi_target.csv, row [owner_completeness, month, total, *, 0.990000, 0.950000, (empty)]: a fixed target without KPI,",
         "kpi_target.csv, row [lead_source_completeness, percent]: the unit is not that of the KPI",
         "kpi_target.csv, row [*, month, total, *]: two targets are valid at the same time",
         "kpi_scorecard.csv, row [all rows]: the weights do not sum to 1",

@@ -1,6 +1,8 @@
 {{ config(materialized='view') }}
 
-{% for role, condition in {'entered': 'conversion.in_denominator or not conversion.is_mature', 'converted': 'conversion.in_numerator'}.items() -%}
+{%- set roles = {'entered': 'conversion.in_denominator or not conversion.is_mature', 'converted': 'conversion.in_numerator'} %}
+
+{% for role, condition in roles.items() -%}
 select
     conversion.conversion_definition || '.{{ role }}' as measure,
     'journey' as subject,

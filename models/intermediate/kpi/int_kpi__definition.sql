@@ -71,6 +71,8 @@ select
 from definition
 left join maturity on definition.denominator_measure = maturity.measure
 left join component on definition.kpi = component.kpi and definition.version = component.version
+left join {{ ref('int_kpi__known_measure') }} as numerator on definition.numerator_measure = numerator.measure
+left join {{ ref('int_kpi__known_measure') }} as denominator on definition.denominator_measure = denominator.measure
 where
-    (definition.numerator_measure is null or definition.numerator_measure in (select measure from {{ ref('int_kpi__known_measure') }}))
-    and (definition.denominator_measure is null or definition.denominator_measure in (select measure from {{ ref('int_kpi__known_measure') }}))
+    (definition.numerator_measure is null or numerator.measure is not null)
+    and (definition.denominator_measure is null or denominator.measure is not null)

@@ -36,7 +36,8 @@ select
     opportunity.won_date,
     opportunity.won_at is not null and opportunity.account_key is not null and opportunity.account_order = 1 as is_first_of_account,
     {{ leadlag.double('opportunity.amount_base') }} as amount,
-    {{ leadlag.double('opportunity.amount_base') }} * (1 - {{ leadlag.double('coalesce(own.cost_of_goods_share, general.cost_of_goods_share)') }}) as gross_margin
+    {{ leadlag.double('opportunity.amount_base') }}
+    * (1 - {{ leadlag.double('coalesce(own.cost_of_goods_share, general.cost_of_goods_share)') }}) as gross_margin
 from opportunity
 left join {{ ref('int_kpi__journey') }} as journey on opportunity.journey_key = journey.journey_key
 left join margin as own

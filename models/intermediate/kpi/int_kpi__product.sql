@@ -18,8 +18,6 @@ with factor as (
         case when value.value > 0 then component.exponent * ln(value.value) end as log_factor,
         -- Half the interval on the scale of logarithms.
         case when value.value_low > 0 then component.exponent * (ln(value.value_high) - ln(value.value_low)) / 2 end as log_error,
-        count(*) over (partition by definition.kpi, definition.version, value.period_grain, value.period_start, value.cut_name, value.cut_value)
-            as found,
         components.components
     from {{ ref('int_kpi__definition') }} as definition
     inner join {{ ref('kpi_component') }} as component
@@ -58,8 +56,8 @@ multiplied as (
         end as value,
         case when count(log_error) = max(components) then sqrt(sum(log_error * log_error)) end as log_error
     from factor
-    where found = components
     group by kpi, version, period_grain, period_start, next_period_start, cut_name, cut_value, minimum_volume
+    having count(*) = max(components)
 
 )
 

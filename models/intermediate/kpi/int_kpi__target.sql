@@ -50,25 +50,12 @@ summed as (
         avg(value) as mean_value,
         stddev_samp(value) as deviation,
         {%- for level in ['target', 'threshold'] %}
-        sum(value * greatest(0, 1 - abs(place - 1 - {{ leadlag.double(level ~ '_percentile') }} * (periods - 1)))) as {{ level }}{{ ',' if not loop.last }}
+        sum(
+            value * greatest(0, 1 - abs(place - 1 - {{ leadlag.double(level ~ '_percentile') }} * (periods - 1)))
+        ) as {{ level }}{{ ',' if not loop.last }}
         {%- endfor %}
     from ordered
     group by {{ row | join(', ') }}
-
-),
-
--- What a region is granted, for levels that are not its own history.
-factor as (
-
-    select
-        benchmark.region,
-        kpi.kpi,
-        benchmark.target_factor,
-        row_number() over (
-            partition by benchmark.region, kpi.kpi order by case when benchmark.kpi = '*' then 0 else 1 end desc
-        ) as closeness
-    from {{ ref('kpi_benchmark') }} as benchmark
-    inner join (select distinct kpi from {{ ref('kpi') }}) as kpi on benchmark.kpi in ('*', kpi.kpi)
 
 ),
 
@@ -92,8 +79,8 @@ levelled as (
     from {{ ref('int_kpi__target_rule') }} as rule
     left join summed
         on {% for column in row %}rule.{{ column }} = summed.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
-    left join factor
-        on rule.cut_name = 'region' and rule.cut_value = factor.region and rule.kpi = factor.kpi and factor.closeness = 1
+    left join {{ ref('int_kpi__region_factor') }} as factor
+        on rule.cut_name = 'region' and rule.cut_value = factor.region and rule.kpi = factor.kpi
 
 ),
 

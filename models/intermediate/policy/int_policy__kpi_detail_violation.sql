@@ -5,7 +5,8 @@
 
 {{ leadlag.violation(
     'kpi_measure', ['measure', 'subject', 'unit', 'has_segments'],
-    "measure is null or coalesce(subject, '') not in ('journey', 'opportunity', 'spend') or coalesce(trim(unit), '') = '' or has_segments is null",
+    "measure is null or coalesce(subject, '') not in ('journey', 'opportunity', 'spend')
+        or coalesce(trim(unit), '') = '' or has_segments is null",
     'measure, subject, unit or has_segments is missing or unknown', 'subject: journey, opportunity or spend'
 ) }}
 union all
@@ -24,7 +25,8 @@ union all
     'kpi_variant', variant + ['reason', 'owner'],
     "coalesce(trim(variant), '') in ('', 'global') or region is null or product_line is null or (region = '*' and product_line = '*')
         or coalesce(trim(reason), '') = '' or coalesce(trim(owner), '') = ''",
-    'no variant name, no scope, no reason or no owner', 'Name the variant, its region or product_line (* for all), why it differs and who keeps it'
+    'no variant name, no scope, no reason or no owner',
+    'Name the variant, its region or product_line (* for all), why it differs and who keeps it'
 ) }}
 union all
 {{ leadlag.violation(
@@ -78,7 +80,8 @@ union all
 {{ leadlag.violation(
     'margin', ['product_line', 'valid_from', 'cost_of_goods_share'],
     'product_line is null or valid_from is null or cost_of_goods_share is null or cost_of_goods_share < 0 or cost_of_goods_share > 1',
-    'no product_line, no valid_from, or a cost of goods outside 0 to 1', 'Write * for all product lines, and the share of revenue that goods cost'
+    'no product_line, no valid_from, or a cost of goods outside 0 to 1',
+    'Write * for all product lines, and the share of revenue that goods cost'
 ) }}
 union all
 {{ leadlag.repeated_policy_row('margin', ['product_line', 'valid_from']) }}

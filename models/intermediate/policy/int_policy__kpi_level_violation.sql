@@ -8,7 +8,8 @@
     'kpi_target', target + ['method'],
     "coalesce(method, '') not in ('fixed', 'trailing_percentile', 'global_percentile')
         or coalesce(period_grain, '') not in ('week', 'month', 'quarter') or coalesce(cut_value, '') = ''
-        or coalesce(split_part(cut_name, ' x ', 1), '') not in " ~ cuts ~ " or (kpi <> '*' and kpi not in " ~ known_kpi ~ ") or kpi is null",
+        or coalesce(split_part(cut_name, ' x ', 1), '') not in " ~ cuts ~ "
+        or kpi is null or (kpi <> '*' and kpi not in " ~ known_kpi ~ ")",
     'no such KPI, grain, cut or method, or no cut_value',
     'method: fixed, trailing_percentile or global_percentile; cut_name as in fct_kpi; cut_value: a value or *'
 ) }}
@@ -38,7 +39,8 @@ union all
 {{ leadlag.violation(
     'kpi_target', target + ['target_percentile', 'threshold_percentile', 'trailing_periods', 'minimum_periods'],
     "method <> 'fixed' and (coalesce(target_percentile, -1) < 0 or target_percentile > 1 or coalesce(threshold_percentile, -1) < 0
-        or threshold_percentile > target_percentile or coalesce(minimum_periods, 0) < 2 or coalesce(trailing_periods, 0) < minimum_periods)",
+        or threshold_percentile > target_percentile
+        or coalesce(minimum_periods, 0) < 2 or coalesce(trailing_periods, 0) < minimum_periods)",
     'percentiles outside 0 to 1 or in the wrong order, or too few periods',
     'threshold_percentile no higher than target_percentile; minimum_periods 2 or more and no more than trailing_periods'
 ) }}
@@ -67,7 +69,8 @@ union all
 union all
 {{ leadlag.violation(
     'capacity', ['kpi', 'cut_name', 'cut_value', 'valid_from', 'capacity_per_week'],
-    "coalesce(kpi, '') not in " ~ known_kpi ~ " or cut_name is null or cut_value is null or valid_from is null or coalesce(capacity_per_week, 0) <= 0",
+    "coalesce(kpi, '') not in " ~ known_kpi ~ "
+        or cut_name is null or cut_value is null or valid_from is null or coalesce(capacity_per_week, 0) <= 0",
     'no such KPI, no cut, no valid_from, or a capacity that is not above 0', 'cut_name and cut_value as in fct_kpi'
 ) }}
 union all

@@ -18,14 +18,15 @@
 union all
 {{ leadlag.violation(
     'kpi', version + ['kpi_name', 'unit', 'owner', 'review_date', 'minimum_volume'],
-    "coalesce(trim(kpi_name), '') = '' or coalesce(trim(question), '') = '' or coalesce(trim(formula), '') = '' or coalesce(trim(unit), '') = ''
-        or coalesce(trim(owner), '') = '' or minimum_volume is null or minimum_volume < 1 or (status = 'active' and review_date is null)",
+    "coalesce(trim(kpi_name), '') = '' or coalesce(trim(question), '') = ''
+        or coalesce(trim(formula), '') = '' or coalesce(trim(unit), '') = '' or coalesce(trim(owner), '') = '' or minimum_volume is null or minimum_volume < 1 or (status = 'active' and review_date is null)",
     'kpi_name, question, formula, unit, owner, review_date or minimum_volume (1 or more) is missing', 'Fill it in'
 ) }}
 union all
 {{ leadlag.violation(
     'kpi', version + ['statistic', 'numerator_measure', 'denominator_measure'],
-    "(statistic = 'product') <> (numerator_measure is null) or coalesce(statistic in ('rate', 'ratio'), false) <> (denominator_measure is not null)",
+    "(statistic = 'product') <> (numerator_measure is null)
+        or coalesce(statistic in ('rate', 'ratio'), false) <> (denominator_measure is not null)",
     'the measures do not suit the statistic',
     'rate and ratio take both measures, count, sum and mean a numerator_measure only, product none'
 ) }}

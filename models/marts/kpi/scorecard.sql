@@ -32,15 +32,25 @@ attained as (
 
 ),
 
-summed as (
+weighed as (
 
     select
         attained.*,
-        sum(case when attainment is not null then scorecard_weight * least(attainment, attainment_cap) end) over period as earned,
-        sum(case when attainment is not null then scorecard_weight end) over period as judged_weight,
-        sum(case when attainment is not null then scorecard_weight * least(attainment, attainment_cap) end) over perspective as perspective_earned,
-        sum(case when attainment is not null then scorecard_weight end) over perspective as perspective_weight
+        case when attainment is not null then scorecard_weight end as weight_judged,
+        case when attainment is not null then scorecard_weight * least(attainment, attainment_cap) end as weight_earned
     from attained
+
+),
+
+summed as (
+
+    select
+        weighed.*,
+        sum(weight_earned) over period as earned,
+        sum(weight_judged) over period as judged_weight,
+        sum(weight_earned) over perspective as perspective_earned,
+        sum(weight_judged) over perspective as perspective_weight
+    from weighed
     window
         period as (partition by period_grain, period_start),
         perspective as (partition by period_grain, period_start, perspective)
