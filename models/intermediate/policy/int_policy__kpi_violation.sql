@@ -19,7 +19,8 @@ union all
 {{ leadlag.violation(
     'kpi', version + ['kpi_name', 'unit', 'owner', 'review_date', 'minimum_volume'],
     "coalesce(trim(kpi_name), '') = '' or coalesce(trim(question), '') = ''
-        or coalesce(trim(formula), '') = '' or coalesce(trim(unit), '') = '' or coalesce(trim(owner), '') = '' or minimum_volume is null or minimum_volume < 1 or (status = 'active' and review_date is null)",
+        or coalesce(trim(formula), '') = '' or coalesce(trim(unit), '') = '' or coalesce(trim(owner), '') = ''
+        or minimum_volume is null or minimum_volume < 1 or (status = 'active' and review_date is null)",
     'kpi_name, question, formula, unit, owner, review_date or minimum_volume (1 or more) is missing', 'Fill it in'
 ) }}
 union all
