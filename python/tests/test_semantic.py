@@ -152,7 +152,7 @@ def test_metrics_and_kpis_agree_to_the_last_digit(layer: Layer) -> None:
                     if not left_out and not equal(mart, metric):
                         different.append((kpi, grain, cut, *key, mart, metric))
                     compared[kpi] += mart is not None and metric is not None
-    assert different == []
+    assert sorted({kpi for kpi, *_ in different}) == [], different[:5]
     assert [kpi for kpi, rows in compared.items() if rows < 10] == []
 
 
