@@ -12,6 +12,8 @@ with violation as (
     union all
     select * from {{ ref('int_policy__kpi_detail_violation') }}
     union all
+    select * from {{ ref('int_policy__control_chart_violation') }}
+    union all
     select
         'seeds/policy/status_map.csv' as seed_file,
         source_system || ', ' || status_field || ', ' || status_raw as policy_row,
