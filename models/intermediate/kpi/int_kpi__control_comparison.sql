@@ -31,8 +31,8 @@ select
     side_{{ side }}.first_period_start as {{ side }}_start,
     coalesce(side_{{ side }}.periods, 0) as periods_{{ side }},
     side_{{ side }}.volume as volume_{{ side }},
-    side_{{ side }}.numerator as numerator_{{ side }},
-    side_{{ side }}.denominator as denominator_{{ side }},
+    case when series.statistic = 'rate' then side_{{ side }}.numerator end as numerator_{{ side }},
+    case when series.statistic = 'rate' then side_{{ side }}.denominator end as denominator_{{ side }},
     case
         when series.statistic = 'rate' then side_{{ side }}.numerator / nullif(side_{{ side }}.denominator, 0)
         else side_{{ side }}.mean_value

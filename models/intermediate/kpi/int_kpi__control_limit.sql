@@ -36,16 +36,16 @@ centred as (
         coalesce(baseline.found_periods, 0) as found_periods,
         baseline.baseline_start,
         baseline.baseline_end,
-        case when chart_type in ('u', 'laney_u') then baseline.rate * point.size else baseline.rate end as centre_line,
+        case when point.chart_type in ('u', 'laney_u') then baseline.rate * point.size else baseline.rate end as centre_line,
         -- Standard error by the binomial or Poisson law.
         case
-            when chart_type in ('p', 'laney_p') then sqrt(greatest(baseline.rate * (1 - baseline.rate), 0) / nullif(point.size, 0))
-            when chart_type in ('u', 'laney_u') then sqrt(baseline.rate * point.size)
+            when point.chart_type in ('p', 'laney_p') then sqrt(greatest(baseline.rate * (1 - baseline.rate), 0) / nullif(point.size, 0))
+            when point.chart_type in ('u', 'laney_u') then sqrt(baseline.rate * point.size)
             else {{ leadlag.double(1) }}
         end as standard_error,
         case
-            when chart_type in ('p', 'laney_p') then baseline.mean_size * least(baseline.rate, 1 - baseline.rate)
-            when chart_type in ('u', 'laney_u') then baseline.mean_size * baseline.rate
+            when point.chart_type in ('p', 'laney_p') then baseline.mean_size * least(baseline.rate, 1 - baseline.rate)
+            when point.chart_type in ('u', 'laney_u') then baseline.mean_size * baseline.rate
         end as expected_events
     from point
     left join baseline on point.series_key = baseline.series_key and point.phase_number = baseline.phase_number

@@ -13,7 +13,7 @@ change as (
         max(case when change.changed_on > point.period_start then 1 else 0 end) = 1 as is_mixed
     from point
     inner join {{ ref('int_kpi__control_change') }} as change
-        on point.series_key = change.series_key and change.changed_on < point.next_period_start
+        on point.series_key = change.series_key and point.next_period_start > change.changed_on
     group by point.kpi_value_key
 
 ),

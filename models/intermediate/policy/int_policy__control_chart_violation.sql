@@ -9,7 +9,8 @@
 union all
 {{ leadlag.violation(
     'control_chart', chart + ['chart_type'],
-    "coalesce(chart_type, '') not in ('auto', 'p', 'laney_p', 'u', 'laney_u', 'xmr') or coalesce(period_grain, '') not in ('week', 'month', 'quarter')",
+    "coalesce(chart_type, '') not in ('auto', 'p', 'laney_p', 'u', 'laney_u', 'xmr')
+        or coalesce(period_grain, '') not in ('week', 'month', 'quarter')",
     'an unknown chart_type or period_grain', 'chart_type: auto, p, laney_p, u, laney_u or xmr; period_grain: week, month or quarter'
 ) }}
 union all

@@ -13,10 +13,9 @@ with signalled as (
         chart.is_tested,
         chart.no_limits_reason,
         -- The rules that hold at this point, of those that policy names: '|1|2'.
-        {% for rule in rules -%}
-        case when signal.rule_{{ rule }} and phase.nelson_rules like '%{{ rule }}%' then '|{{ rule }}' else '' end{{ ' ||' if not loop.last }}
-        {% endfor -%}
-        as rules
+        {%- for rule in rules %}
+        {{ '|| ' if not loop.first }}case when signal.rule_{{ rule }} and phase.nelson_rules like '%{{ rule }}%' then '|{{ rule }}' else '' end
+        {%- endfor %} as rules
     from {{ ref('int_kpi__control_phase') }} as phase
     inner join {{ ref('int_kpi__control_limit') }} as chart on phase.kpi_value_key = chart.kpi_value_key
     left join {{ ref('int_kpi__control_signal') }} as signal on phase.kpi_value_key = signal.kpi_value_key
@@ -44,11 +43,14 @@ select
     cast(found_periods as integer) as baseline_periods,
     centre_line,
     sigma,
+    -- greatest and least pass over null.
     case
+        when sigma is null then null
         when chart_type in ('p', 'laney_p', 'u', 'laney_u') then greatest(centre_line - 3 * sigma, 0)
         else centre_line - 3 * sigma
     end as lower_limit,
     case
+        when sigma is null then null
         when chart_type in ('p', 'laney_p') then least(centre_line + 3 * sigma, 1)
         else centre_line + 3 * sigma
     end as upper_limit,
