@@ -42,8 +42,8 @@ left join {{ ref('kpi_cut') }} as kpi_cut
         and (chart.kpi in ('*', kpi_cut.kpi) or kpi_cut.kpi = '*')
         and (
             kpi_cut.finest_grain = 'week'
-            or kpi_cut.finest_grain = chart.period_grain
-            or (kpi_cut.finest_grain = 'month' and chart.period_grain = 'quarter')
+            or chart.period_grain = kpi_cut.finest_grain
+            or (chart.period_grain = 'quarter' and kpi_cut.finest_grain = 'month')
         )
 where coalesce(chart.cut_name, '') <> 'total' and kpi_cut.cut is null
 union all

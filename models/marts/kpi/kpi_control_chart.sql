@@ -14,7 +14,8 @@ with signalled as (
         chart.no_limits_reason,
         -- The rules that hold at this point, of those that policy names: '|1|2'.
         {%- for rule in rules %}
-        {{ '|| ' if not loop.first }}case when signal.rule_{{ rule }} and phase.nelson_rules like '%{{ rule }}%' then '|{{ rule }}' else '' end
+        {{ '|| ' if not loop.first -}}
+        case when signal.rule_{{ rule }} and phase.nelson_rules like '%{{ rule }}%' then '|{{ rule }}' else '' end
         {%- endfor %} as rules
     from {{ ref('int_kpi__control_phase') }} as phase
     inner join {{ ref('int_kpi__control_limit') }} as chart on phase.kpi_value_key = chart.kpi_value_key
