@@ -16,7 +16,9 @@ def test_practices_name_what_exists(run_dbt: RunDbt, warehouse: Path) -> None:
         for header in path.read_text().split("\n")[0].split(",")
     }
     seeds = ROOT / "seeds" / "policy"
-    definitions = "".join((seeds / f"{name}.csv").read_text() for name in ("conversion_definition", "kpi", "kpi_target"))
+    definitions = "".join(
+        (seeds / f"{name}.csv").read_text() for name in ("conversion_definition", "kpi", "kpi_target")
+    )
     rows = [line for line in (ROOT / "docs" / "practices.md").read_text().split("\n") if re.match(r"\| L[CL]\d", line)]
     assert len(rows) >= 13
     for row in rows:
