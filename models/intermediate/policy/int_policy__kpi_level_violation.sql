@@ -110,12 +110,3 @@ select
     'Correct the weights' as remedy
 from {{ ref('kpi_scorecard') }}
 having abs(sum(scorecard_weight) - 1) > 0.000001
-union all
-{{ leadlag.violation(
-    'kpi_balance', ['volume_kpi', 'rate_kpi'],
-    "coalesce(volume_kpi, '') not in (select kpi from " ~ ref('kpi') ~ " where statistic = 'count')
-        or coalesce(rate_kpi, '') not in (select kpi from " ~ ref('kpi') ~ " where statistic = 'rate')",
-    'volume_kpi is no count, or rate_kpi no rate', 'Write a count and a rate of kpi.csv'
-) }}
-union all
-{{ leadlag.repeated_policy_row('kpi_balance', ['volume_kpi', 'rate_kpi']) }}
