@@ -14,9 +14,7 @@ named as (
     select
         kpi,
         {%- for responsibility in ['accountable', 'responsible', 'consulted', 'informed'] %}
-        {{ dbt.listagg(
-            "case when responsibility = '" ~ responsibility ~ "' then role end", "', '", 'order by role'
-        ) }} as {{ responsibility }}{{ ',' if not loop.last }}
+        {{ leadlag.sorted_list("case when responsibility = '" ~ responsibility ~ "' then role end", ', ') }} as {{ responsibility }}{{ ',' if not loop.last }}
         {%- endfor %}
     from raci
     group by kpi

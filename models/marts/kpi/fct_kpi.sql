@@ -35,3 +35,4 @@ select
     end as no_value_reason
 from value
 cross join {{ ref('int_input__clock') }} as clock
+where value.is_in_force
