@@ -97,12 +97,13 @@ CHECK_ENV := LEADLAG_DUCKDB_PATH="$(CURDIR)/$(CHECK)/leadlag.duckdb" DBT_TARGET_
 SQL := $(wildcard models snapshots tests analyses)
 
 .PHONY: lint
-lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer
+lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer, change control of definitions
 	ruff check --quiet python scripts
 	ruff format --check --quiet python scripts
 	mypy
 	@mkdir -p $(CHECK)
 	$(CHECK_ENV) dbt --quiet parse
+	leadlag definitions check --manifest $(CHECK)/target/manifest.json
 	@! grep -rnE '^.{141,}' --include='*.sql' $(SQL) || { echo "lint: lines above are over 140 characters"; exit 1; }
 	$(CHECK_ENV) sqlfluff lint --disable-progress-bar --processes 2 $(SQL)
 	COLUMNS=200 DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml
