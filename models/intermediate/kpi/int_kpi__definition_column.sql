@@ -40,9 +40,16 @@ kpi as (
 kpi_variant as (
 
     select
-        variant.*,
         variant.kpi as definition,
-        variant.variant as scope
+        variant.variant as scope,
+        variant.version,
+        variant.owner,
+        variant.reason,
+        variant.numerator_measure,
+        variant.denominator_measure,
+        variant.region,
+        variant.product_line,
+        greatest(kpi.valid_from, variant.valid_from) as valid_from
     from {{ ref('kpi_variant') }} as variant
     inner join kpi on variant.kpi = kpi.kpi and variant.version = kpi.version
 

@@ -23,20 +23,21 @@ kpi as (
         '{{ side }}' as side,
         kpi.*
     from {{ leadlag.sandbox_relation('fct_kpi', side) }} as kpi
-    where kpi.period_grain = 'quarter' and kpi.cut_name = 'total' and kpi.is_mature
+    cross join {{ ref('int_input__clock') }} as clock
+    where kpi.period_grain = 'quarter' and kpi.cut_name = 'total' and kpi.next_period_start <= clock.as_of_date
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 ),
 
--- The newest quarter that is final on both sides, or on the only one that has the KPI.
+-- The newest quarter that is final on both sides, or on the only one that has the KPI; where none is, the newest that is over.
 quarter as (
 
     select
         kpi,
         variant,
         period_start,
-        row_number() over (partition by kpi, variant order by count(*) desc, period_start desc) as choice
+        row_number() over (partition by kpi, variant order by sum(case when is_mature then 1 else 0 end) desc, period_start desc) as choice
     from kpi
     group by kpi, variant, period_start
 
@@ -48,6 +49,7 @@ select
     conversion_definition as definition,
     'global' as variant,
     cast(null as date) as quarter_start,
+    cast(null as boolean) as is_final,
     version,
     numerator,
     denominator,
@@ -63,6 +65,7 @@ select
     kpi.kpi as definition,
     kpi.variant,
     kpi.period_start as quarter_start,
+    kpi.is_mature as is_final,
     kpi.version,
     kpi.numerator,
     kpi.denominator,

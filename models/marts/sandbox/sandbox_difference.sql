@@ -35,7 +35,8 @@ definition as (
         definition_type,
         definition,
         variant,
-        max(quarter_start) as quarter_start
+        max(quarter_start) as quarter_start,
+        min(case when is_final then 1 when not is_final then 0 end) = 1 as is_final
     from {{ ref('int_sandbox__value') }}
     group by definition_type, definition, variant
 
@@ -76,6 +77,7 @@ select
     definition,
     variant,
     quarter_start,
+    is_final,
     {%- for side in ['champion', 'challenger'] %}
     {%- for column in ['version', 'numerator', 'denominator', 'value', 'value_low', 'value_high', 'weighted_value'] %}
     {{ side }}_{{ column }},
