@@ -39,30 +39,24 @@ class Project:
         given = self.environment.get("DBT_TARGET_PATH") or os.environ.get("DBT_TARGET_PATH") or "target"
         return self.folder / given
 
-    def dbt(self, *words: str, shown: bool = True) -> str:
-        """Run one dbt command; its output goes to the terminal (standard error), or is returned when not `shown`.
+    def dbt(self, *words: str) -> None:
+        """Run one dbt command.
 
         Raises:
-            ProjectError: it failed.
+            ProjectError: it failed; the message has what dbt wrote.
         """
         command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "--no-use-colors", *words, *self.options]
         command += ["--project-dir", str(self.folder), "--vars", json.dumps(self.variables)]
         environment = {**os.environ, **self.environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
         done = subprocess.run(
-            command,
-            env=environment,
-            stdout=sys.stderr if shown else subprocess.PIPE,
-            stderr=sys.stderr if shown else subprocess.STDOUT,
-            text=True,
-            check=False,
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         if done.returncode != 0:
-            raise ProjectError(f"dbt {words[0]} failed" + (", see above" if shown else f":\n{done.stdout.strip()}"))
-        return done.stdout or ""
+            raise ProjectError(f"dbt {words[0]} failed\n{done.stdout.strip()}")
 
     def parse(self) -> dict[str, Any]:
         """The manifest of the project as its files are now."""
-        self.dbt("parse", shown=False)
+        self.dbt("parse")
         return read_manifest(self.target_path / "manifest.json")
 
 

@@ -289,7 +289,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"leadlag sandbox: {error}", file=sys.stderr)
         return USAGE
     except ProjectError as error:
-        print(f"leadlag sandbox: {error}; the present marts are as they were", file=sys.stderr)
+        print(f"leadlag sandbox: {error}\nthe present marts are as they were", file=sys.stderr)
         return FAILED
     if arguments.json:
         print(json.dumps(rows, indent=2))

@@ -38,7 +38,7 @@ class Lead:
         return self.mql_at + days * DAY <= AS_OF
 
 
-def leads(count: int = 300, seed: int = 5) -> list[Lead]:
+def leads(count: int = 700, seed: int = 5) -> list[Lead]:
     """Leads over a year and a half, some of which become SQL within 80 days."""
     draw = random.Random(seed)
     found = []

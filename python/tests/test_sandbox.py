@@ -30,7 +30,7 @@ class Champion:
 
     def rows(self, query: str) -> list[Row]:
         with duckdb.connect(self.path, read_only=True) as connection:
-            return connection.execute(query).fetch_arrow_table().to_pylist()
+            return connection.execute(query).to_arrow_table().to_pylist()
 
     def content(self) -> dict[str, Any]:
         """Definition and rows of everything outside the sandbox."""
@@ -77,7 +77,7 @@ def challenger(champion: Champion, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("challenger")
     shutil.copy(EXAMPLE / "conversion_definition.csv", folder)
     kpis = changed(shipped("kpi"), {"kpi": "sqls"}, version="2", numerator_measure="mql")
-    write_seed(folder / "kpi.csv", [row for row in kpis if row["kpi"] != "sals"])
+    write_seed(folder / "kpi.csv", changed(kpis, {"kpi": "region_completeness"}, status="draft"))
     before = champion.content()
     code = champion.call(folder, "--select", "conversion_cohort")
     return {"code": code, "before": before, "after": champion.content()}
@@ -172,12 +172,15 @@ def test_kpis_are_compared_where_both_sides_are_final(champion: Champion, challe
     counts = [sum(one.converted(days) for one in entered) for days in (60, 45)]
     assert [row["champion_numerator"], row["challenger_numerator"]] == counts and row["is_final"]
     assert (row["numerator_out"], row["denominator_in"]) == (counts[0] - counts[1], 0)
-    # The product follows its component; the removed KPI has one side; what no rule touches is unchanged.
+    # The product follows its component; what is a draft there has one side; what no rule touches is unchanged.
     assert found["qualified_yield", "global"]["is_changed"]
-    assert found["sals", "global"]["champion_version"] == 1 and found["sals", "global"]["challenger_version"] is None
+    assert (
+        found["region_completeness", "global"]["champion_version"] == 1
+        and found["region_completeness", "global"]["challenger_version"] is None
+    )
     assert not found["days_mql_to_sql", "global"]["is_changed"]
     assert {row["definition"] for row in found.values() if row["is_changed"]} == {
-        *("sqls", "sals", "mql_to_sql_60d_rate", "qualified_yield")
+        *("sqls", "region_completeness", "mql_to_sql_60d_rate", "qualified_yield")
     }
 
 
@@ -229,7 +232,7 @@ def test_the_report_of_a_new_run_replaces_the_old_one(
 def test_what_cannot_be_built_is_refused_and_changes_nothing(
     champion: Champion,
     tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str],
     name: str,
     rows: list[dict[str, str]],
     code: int,
@@ -238,7 +241,7 @@ def test_what_cannot_be_built_is_refused_and_changes_nothing(
     write_seed(tmp_path / f"{name}.csv", rows)
     before = champion.content()
     assert champion.call(tmp_path) == code
-    said = capfd.readouterr().err
+    said = capsys.readouterr().err
     assert message in said
     assert code == USAGE or "an unknown time_basis, recycled_policy or skipped_policy" in said
     assert champion.content() == before

@@ -14,7 +14,8 @@ named as (
     select
         kpi,
         {%- for responsibility in ['accountable', 'responsible', 'consulted', 'informed'] %}
-        {{ leadlag.sorted_list("case when responsibility = '" ~ responsibility ~ "' then role end", ', ') }} as {{ responsibility }}{{ ',' if not loop.last }}
+        {{ leadlag.sorted_list("case when responsibility = '" ~ responsibility ~ "' then role end", ', ') }}
+            as {{ responsibility }}{{ ',' if not loop.last }}
         {%- endfor %}
     from raci
     group by kpi

@@ -83,7 +83,7 @@ select
     effect.mean_after - effect.mean_before as effect,
     case
         when effect.version is not null then null
-        when change.definition_type = 'conversion_definition' then 'one version of a conversion counts each entry: try it with leadlag sandbox'
+        when change.definition_type = 'conversion_definition' then 'one version counts each entry: try it with leadlag sandbox'
         when change.changed_columns = 0 then 'no column has changed'
         else 'no month with a final value of both versions'
     end as no_effect_reason
