@@ -18,6 +18,8 @@ BENCH_LEADS ?= 100000 1000000
 ENGINE_LEADS ?= 20000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
+# Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
+BASE ?=
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
 EXTRA ?=
 
@@ -103,7 +105,7 @@ lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer, change control of definitions
 	mypy
 	@mkdir -p $(CHECK)
 	$(CHECK_ENV) dbt --quiet parse
-	leadlag definitions check --manifest $(CHECK)/target/manifest.json
+	leadlag definitions check --manifest $(CHECK)/target/manifest.json $(if $(BASE),--against $(BASE))
 	@! grep -rnE '^.{141,}' --include='*.sql' $(SQL) || { echo "lint: lines above are over 140 characters"; exit 1; }
 	$(CHECK_ENV) sqlfluff lint --disable-progress-bar --processes 2 $(SQL)
 	COLUMNS=200 DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml

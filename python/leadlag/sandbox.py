@@ -83,15 +83,11 @@ def affected(manifest: Mapping[str, Any], seeds: Iterable[str]) -> list[str]:
     no row of theirs.
     """
     nodes = _nodes(manifest)
+    checks = {key for key, node in nodes.items() if node["resource_type"] == "model" and "policy" in node["fqn"]}
     children: dict[str, list[str]] = {}
     for key, node in nodes.items():
         for parent in node.get("depends_on", {}).get("nodes", ()):
-            is_gate = (
-                "policy" in nodes[parent]["fqn"] and nodes[parent]["resource_type"] == "model"
-                if parent in nodes
-                else False
-            )
-            if not is_gate or "policy" in node["fqn"]:
+            if parent not in checks or key in checks:
                 children.setdefault(parent, []).append(key)
     parents = {key: node.get("depends_on", {}).get("nodes", ()) for key, node in nodes.items()}
     wanted = _closure((key for key, node in nodes.items() if node["name"] in (*WANTED, GATE)), parents)

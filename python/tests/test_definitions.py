@@ -468,6 +468,18 @@ def test_products_silent_versions_drafts_and_conversions_in_the_change_log(log: 
     assert conversion["effect"] is None and "leadlag sandbox" in conversion["no_effect_reason"]
 
 
+def test_the_change_log_and_the_lock_agree_on_what_decides(log: Warehouse) -> None:
+    logged: dict[str, set[str]] = {}
+    for row in log.read("int_kpi__definition_column"):
+        if row["is_deciding"]:
+            logged.setdefault(row["definition_type"], set()).add(row["column_name"])
+    # A new version always begins another day, and components are the rows of a seed of their own.
+    locked_columns = {name: set(seed.deciding) - {"valid_from"} for name, seed in SEEDS.items()}
+    assert locked_columns.pop("kpi_component") == {"exponent"}
+    locked_columns["kpi"].add("components")
+    assert logged == locked_columns
+
+
 def test_one_version_of_a_kpi_is_in_force_in_a_period(log: Warehouse) -> None:
     values = [row for row in log.read("fct_kpi") if row["kpi"] in ("mql_to_sql_60d_rate", "qualified_yield")]
     assert {row["version"] for row in values} == {1, 2}
