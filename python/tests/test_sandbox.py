@@ -245,3 +245,16 @@ def test_what_cannot_be_built_is_refused_and_changes_nothing(
     assert message in said
     assert code == USAGE or "an unknown time_basis, recycled_policy or skipped_policy" in said
     assert champion.content() == before
+
+
+def test_a_profile_that_would_build_over_the_present_marts_is_refused(
+    champion: Champion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = {"type": "duckdb", "path": str(champion.path), "schema": "main"}
+    profile = {"leadlag": {"target": "duckdb", "outputs": {"duckdb": output}}}
+    (tmp_path / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
+    before = champion.content()
+    assert champion.call(EXAMPLE, "--profiles-dir", str(tmp_path)) == USAGE
+    said = capsys.readouterr().err
+    assert "the sandbox would write to" in said and "must follow LEADLAG_SCHEMA" in said
+    assert champion.content() == before
