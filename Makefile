@@ -18,6 +18,8 @@ BENCH_LEADS ?= 100000 1000000
 ENGINE_LEADS ?= 20000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
+# Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
+BASE ?=
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
 EXTRA ?=
 
@@ -97,12 +99,13 @@ CHECK_ENV := LEADLAG_DUCKDB_PATH="$(CURDIR)/$(CHECK)/leadlag.duckdb" DBT_TARGET_
 SQL := $(wildcard models snapshots tests analyses)
 
 .PHONY: lint
-lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer, mf validate-configs
+lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer, mf validate-configs, change control of definitions
 	ruff check --quiet python scripts
 	ruff format --check --quiet python scripts
 	mypy
 	@mkdir -p $(CHECK)
 	$(CHECK_ENV) dbt --quiet parse
+	leadlag definitions check --manifest $(CHECK)/target/manifest.json $(if $(BASE),--against $(BASE))
 	@! grep -rnE '^.{141,}' --include='*.sql' $(SQL) || { echo "lint: lines above are over 140 characters"; exit 1; }
 	$(CHECK_ENV) sqlfluff lint --disable-progress-bar --processes 2 $(SQL)
 	COLUMNS=200 DBT_PROJECT_DIR="$(CURDIR)/$(CHECK)" dbt-bouncer run --config-file dbt-bouncer.yml

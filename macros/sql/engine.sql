@@ -80,3 +80,17 @@
 {% macro type_double() -%}
     {{ return(leadlag.column_type('double precision')) }}
 {%- endmacro %}
+
+
+{#- The texts of a group in one, in their own order; dbt.listagg has no order on Spark. -#}
+{% macro sorted_list(expression, delimiter) -%}
+    {{ return(adapter.dispatch('sorted_list', 'leadlag')(expression, delimiter)) }}
+{%- endmacro %}
+
+{% macro default__sorted_list(expression, delimiter) -%}
+    {{ return(dbt.listagg(expression, "'" ~ delimiter ~ "'", 'order by ' ~ leadlag.byte_order(expression))) }}
+{%- endmacro %}
+
+{% macro spark__sorted_list(expression, delimiter) -%}
+    {{ return("nullif(array_join(array_sort(collect_list(" ~ expression ~ ")), '" ~ delimiter ~ "'), '')") }}
+{%- endmacro %}

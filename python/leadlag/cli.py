@@ -37,6 +37,10 @@ COMMANDS = {
     "publish": Command(
         "leadlag.audit.publish", "audit the sources, build apart, audit the marts, then replace the old ones"
     ),
+    "definitions": Command(
+        "leadlag.definitions.command", "check that no KPI or conversion changed without a new version; lock them"
+    ),
+    "sandbox": Command("leadlag.sandbox", "build other rules beside the present ones and report the difference"),
 }
 
 

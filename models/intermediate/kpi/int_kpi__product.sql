@@ -15,6 +15,8 @@ with factor as (
         value.value,
         value.volume,
         value.pending_count,
+        definition.valid_from <= value.period_start
+        and (definition.valid_to >= value.next_period_start or definition.valid_to is null) as is_in_force,
         case when value.value > 0 then component.exponent * ln(value.value) end as log_factor,
         -- Half the interval on the scale of logarithms.
         case when value.value_low > 0 then component.exponent * (ln(value.value_high) - ln(value.value_low)) / 2 end as log_error,
@@ -30,8 +32,7 @@ with factor as (
         on
             component.component_kpi = value.kpi
             and value.variant = 'global'
-            and definition.valid_from <= value.period_start
-            and (definition.valid_to >= value.next_period_start or definition.valid_to is null)
+            and value.is_in_force
     where definition.statistic = 'product'
 
 ),
@@ -47,6 +48,7 @@ multiplied as (
         cut_name,
         cut_value,
         minimum_volume,
+        is_in_force,
         min(volume) as volume,
         max(pending_count) as pending_count,
         case
@@ -56,7 +58,8 @@ multiplied as (
         end as value,
         case when count(log_error) = max(components) then sqrt(sum(log_error * log_error)) end as log_error
     from factor
-    group by kpi, version, period_grain, period_start, next_period_start, cut_name, cut_value, minimum_volume
+    where is_in_force or (period_grain = 'month' and cut_name = 'total')
+    group by kpi, version, period_grain, period_start, next_period_start, cut_name, cut_value, minimum_volume, is_in_force
     having count(*) = max(components)
 
 )
@@ -79,5 +82,6 @@ select
     {{ leadlag.double('null') }} as weighted_value,
     volume,
     minimum_volume,
-    pending_count
+    pending_count,
+    is_in_force
 from multiplied

@@ -14,3 +14,4 @@ select
     value.next_period_start <= clock.as_of_date and value.pending_count = 0 as is_mature
 from value
 cross join {{ ref('int_input__clock') }} as clock
+where value.is_in_force

@@ -33,23 +33,34 @@ series as (
     -- A cut that only the other measure of a ratio has would compare all of one with a part of the other.
     inner join {{ ref('int_kpi__kpi_cut') }} as kpi_cut on seen.kpi = kpi_cut.kpi and seen.cut_name = kpi_cut.cut_name
 
+),
+
+dated as (
+
+    select
+        series.*,
+        period.period_start,
+        period.next_period_start,
+        definition.valid_from <= period.period_start
+        and (definition.valid_to >= period.next_period_start or definition.valid_to is null) as is_in_force
+    from series
+    inner join {{ ref('int_kpi__definition') }} as definition
+        on series.kpi = definition.kpi and series.version = definition.version and series.variant = definition.variant
+    inner join {{ ref('int_kpi__period') }} as period
+        on series.period_grain = period.period_grain and series.first_start <= period.period_start
+
 )
 
 select
-    series.kpi,
-    series.version,
-    series.variant,
-    series.cut_name,
-    series.cut_value,
-    period.period_grain,
-    period.period_start,
-    period.next_period_start
-from series
-inner join {{ ref('int_kpi__definition') }} as definition
-    on series.kpi = definition.kpi and series.version = definition.version and series.variant = definition.variant
-inner join {{ ref('int_kpi__period') }} as period
-    on
-        series.period_grain = period.period_grain
-        and series.first_start <= period.period_start
-        and definition.valid_from <= period.period_start
-        and (definition.valid_to >= period.next_period_start or definition.valid_to is null)
+    kpi,
+    version,
+    variant,
+    cut_name,
+    cut_value,
+    period_grain,
+    period_start,
+    next_period_start,
+    is_in_force
+from dated
+-- Out of force the months' totals only: by them two versions of a KPI are compared.
+where is_in_force or (period_grain = 'month' and cut_name = 'total')

@@ -98,5 +98,6 @@ select
         else numerator_count
     end as volume,
     minimum_volume,
-    pending_count
+    pending_count,
+    is_in_force
 from valued

@@ -14,7 +14,7 @@ named as (
     select
         kpi,
         {%- for responsibility in ['accountable', 'responsible', 'consulted', 'informed'] %}
-        {{ leadlag.text_list("case when responsibility = '" ~ responsibility ~ "' then role end") }}
+        {{ leadlag.sorted_list("case when responsibility = '" ~ responsibility ~ "' then role end", ', ') }}
             as {{ responsibility }}{{ ',' if not loop.last }}
         {%- endfor %}
     from raci
