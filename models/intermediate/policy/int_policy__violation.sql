@@ -16,7 +16,7 @@ with violation as (
     union all
     select * from {{ ref('int_policy__control_chart_violation') }}
     union all
-    select * from {{ ref('int_policy__alert_violation') }}
+    select * from {{ ref('int_policy__report_violation') }}
     union all
     select
         'seeds/policy/status_map.csv' as seed_file,
