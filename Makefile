@@ -77,6 +77,10 @@ demo: setup ## demo data, all models with their tests, docs site, results; one f
 	@dbt --quiet docs generate --static --no-compile
 	@python scripts/demo_summary.py
 
+.PHONY: glossary
+glossary: setup ## docs/kpi_glossary.md anew from the KPI seeds
+	@python scripts/kpi_glossary.py
+
 .PHONY: docs
 docs: setup ## docs site of the warehouse as it is: target/static_index.html
 	@dbt --quiet docs generate --static
@@ -101,6 +105,7 @@ SQL := $(wildcard models snapshots tests analyses)
 .PHONY: lint
 lint: setup ## ruff, mypy, sqlfluff, dbt-bouncer, mf validate-configs, change control of definitions
 	ruff check --quiet python scripts
+	python scripts/kpi_glossary.py --check
 	ruff format --check --quiet python scripts
 	mypy
 	@mkdir -p $(CHECK)

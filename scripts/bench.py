@@ -32,6 +32,7 @@ LAYERS = {
     "lifecycle": ["models/intermediate/lifecycle"],
     "core marts": ["models/intermediate/engagement", "models/marts/core"],
     "conversion": ["models/intermediate/conversion", "models/marts/conversion"],
+    "kpi": ["models/intermediate/kpi", "models/marts/kpi"],
     "integrity": ["models/intermediate/integrity", "models/marts/integrity"],
 }
 
