@@ -26,7 +26,8 @@ union all
     'cycle_window', ['conversion_definition', 'cut_name', 'cycle_multiple', 'minimum_conversions'],
     "conversion_definition is null or coalesce(cut_name, '') not in ('region', 'product_line') or coalesce(cycle_multiple, 0) <= 0
         or coalesce(minimum_conversions, 0) < 1",
-    'no definition, another cut than region or product_line, or a multiple or minimum that is not above 0', 'cut_name: region or product_line'
+    'no definition, another cut than region or product_line, or a multiple or minimum that is not above 0',
+    'cut_name: region or product_line'
 ) }}
 union all
 {{ leadlag.repeated_policy_row('cycle_window', ['conversion_definition', 'cut_name']) }}

@@ -56,7 +56,7 @@ windowed as (
 
 ),
 
-counted as (
+unit_entry as (
 
     select
         windowed.conversion_definition,
@@ -67,12 +67,8 @@ counted as (
         windowed.earlier_conversions,
         windowed.median_days,
         windowed.window_days,
-        count(*) as entered,
-        count(case when {{ leadlag.days_between('entry.entered_date', 'clock.as_of_date') }} > windowed.window_days then 1 end) as denominator,
-        count(case
-            when {{ leadlag.days_between('entry.entered_date', 'clock.as_of_date') }} > windowed.window_days
-                and entry.days_to_convert < windowed.window_days then 1
-        end) as numerator
+        {{ leadlag.days_between('entry.entered_date', 'clock.as_of_date') }} > windowed.window_days as is_over,
+        coalesce(entry.days_to_convert < windowed.window_days, false) as is_converted
     from windowed
     inner join entry
         on
@@ -83,7 +79,25 @@ counted as (
             and windowed.period_start <= entry.entered_date
             and windowed.next_period_start > entry.entered_date
     cross join {{ ref('int_input__clock') }} as clock
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+
+),
+
+counted as (
+
+    select
+        conversion_definition,
+        definition_version,
+        cut_name,
+        cut_value,
+        period_start,
+        earlier_conversions,
+        median_days,
+        window_days,
+        count(*) as entered,
+        count(case when is_over then 1 end) as denominator,
+        count(case when is_over and is_converted then 1 end) as numerator
+    from unit_entry
+    group by conversion_definition, definition_version, cut_name, cut_value, period_start, earlier_conversions, median_days, window_days
 
 )
 

@@ -38,8 +38,8 @@ counted as (
     inner join {{ ref('int_kpi__period') }} as period
         on
             period.period_grain = 'quarter'
-            and period.period_start >= market.valid_from
-            and (period.period_start < market.valid_to or market.valid_to is null)
+            and market.valid_from <= period.period_start
+            and (market.valid_to > period.period_start or market.valid_to is null)
     left join customer
         on
             market.region in ('*', customer.region)
