@@ -27,7 +27,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from conftest import ROOT, RunDbt
+from conftest import ROOT, WITHOUT_KPIS, RunDbt
 from daily_loads import OPERATIONS, TOUCHPOINTS, NothingToDoError, RawTables, Touched, apply
 from dbt.artifacts.resources.types import NodeType
 from dbt.contracts.graph.manifest import Manifest
@@ -185,10 +185,10 @@ class Daily:
             assert parsed is not None
             self.manifests[schema] = parsed
         views = self.engine != "duckdb" or schema in self.stale
-        exclude = [] if views else ["config.materialized:view"]
+        exclude = list(WITHOUT_KPIS[1:]) if views else [*WITHOUT_KPIS[1:], "config.materialized:view"]
         exclude += [f"{breaks_off_at}+"] if breaks_off_at else []
         command = ["build", "--no-write-json", *flags, "--exclude-resource-type", *WITHOUT]
-        command += ["--exclude", *exclude] if exclude else []
+        command += ["--exclude", *exclude]
         built = self.run_dbt(command, manifest=self.manifests[schema], may_fail=True, **run)
         if not built.success:
             lines = [f"{name}: {message}" for name, message in built.messages.items() if message != "None"]

@@ -19,14 +19,14 @@ from unittest import mock
 
 import psycopg2
 import pytest
-from conftest import RunDbt
+from conftest import WITHOUT_KPIS, RunDbt
 from daily_loads import OPERATIONS, RawTables, apply
 from leadlag.compare import Mart, compare, read_marts
 from leadlag.warehouse import opened
 from rule_changes import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", *WITHOUT_KPIS)
 
 
 def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:

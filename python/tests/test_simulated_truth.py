@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import RunDbt
+from conftest import WITHOUT_KPIS, RunDbt
 from leadlag.cli import main
 
 AS_OF = "2025-02-10 13:30:00"
@@ -33,7 +33,7 @@ def company(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest.TempPa
             patch.setenv("LEADLAG_DUCKDB_PATH", str(path))
             done = main(["simulate", "--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb", *arguments])
         assert done == 0
-        run_dbt(["build", "--exclude-resource-type", "unit_test"], duckdb_path=path, variables=variables)
+        run_dbt(["build", "--exclude-resource-type", "unit_test", *WITHOUT_KPIS], duckdb_path=path, variables=variables)
         return path
 
     return build
