@@ -368,7 +368,7 @@ def test_a_build_goes_on_from_published_marts(
 
     def build(*flags: str) -> dict[str, Mart]:
         """A build in place, and its marts."""
-        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot", *WITHOUT_KPIS]
+        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot"]
         run_dbt(words, duckdb_path=tmp_path / "none", environment=server, manifest=manifest)
         with opened("postgres") as warehouse:
             found = read_marts(warehouse)
