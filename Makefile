@@ -127,7 +127,7 @@ check-build: setup ## all models, tests and unit tests on demo-sized data of its
 .PHONY: pytest
 pytest: setup ## Python tests, the examples among them
 	@mkdir -p .cache/tmp
-	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore python/tests/test_spark.py
+	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore python/tests/test_spark.py
 
 .PHONY: test-spark
 test-spark: ## the project on Spark, in a session and through a Thrift server, against DuckDB; installs the extra spark and Java

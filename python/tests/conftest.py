@@ -31,6 +31,27 @@ WITHOUT_KPIS = ("--exclude", "path:models/intermediate/kpi", "path:models/marts/
 sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
 
 
+# Modules that take minutes begin first, so that no worker is left alone with one.
+LONGEST = (
+    "test_interruptions",
+    "test_incremental",
+    "test_engines",
+    "test_pipelines",
+    "test_sandbox",
+    "test_audit",
+    "test_access",
+    "test_kpi",
+    "test_control_chart",
+    "test_simulated_truth",
+    "test_oracle",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 @dataclass
 class DbtRun:
     """What one dbt command did."""
