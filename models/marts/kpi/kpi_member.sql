@@ -58,10 +58,14 @@ inner join {{ ref('int_kpi__segment') }} as segment
         and role.scope_product_line in ('*', segment.product_line)
 inner join {{ ref('int_kpi__segment_cut') }} as segment_cut
     on segment.segment_key = segment_cut.segment_key and kpi_cut.cut_name = segment_cut.cut_name
+inner join {{ ref('dim_date') }} as day on measure.measured_date = day.date_day
 inner join {{ ref('int_kpi__period') }} as period
     on
         kpi_cut.period_grain = period.period_grain
-        and measure.measured_date >= period.period_start
-        and measure.measured_date < period.next_period_start
+        and case kpi_cut.period_grain
+            when 'week' then day.week_start
+            when 'month' then day.month_start
+            else day.quarter_start
+        end = period.period_start
         and role.valid_from <= period.period_start
         and (role.valid_to >= period.next_period_start or role.valid_to is null)
