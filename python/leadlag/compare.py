@@ -30,8 +30,12 @@ class Mart:
     rows: list[Row]
 
 
+# A view that repeats every measured row for each cut and period: millions of rows whose sums are those of fct_kpi.
+SPREAD = {"kpi_member"}
+
+
 def read_marts(warehouse: Warehouse, only: Sequence[str] = ()) -> dict[str, Mart]:
-    """Every table of the schema `<schema>_marts` of a target, or those named."""
+    """Every table of the schema `<schema>_marts` of a target but kpi_member, or those named."""
     schema = f"{warehouse.schema}_marts"
     tables = warehouse.tables(schema)
     unknown = sorted(set(only) - tables)
@@ -40,7 +44,7 @@ def read_marts(warehouse: Warehouse, only: Sequence[str] = ()) -> dict[str, Mart
             f"target {warehouse.target.name!r} has no {', '.join(unknown) or 'marts'} in schema {schema}; "
             "run `dbt build` there first"
         )
-    return {table: Mart(*warehouse.rows(schema, table)) for table in sorted(only or tables)}
+    return {table: Mart(*warehouse.rows(schema, table)) for table in sorted(only or tables - SPREAD)}
 
 
 def _plain(value: Any) -> Any:
