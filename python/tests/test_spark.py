@@ -111,8 +111,8 @@ def spark(lake: Lake) -> Lake:
 def differences(duckdb_path: Path, warehouse: Path, schema: str = "main", only: Collection[str] = ()) -> list[str]:
     """What the tables of a DuckDB build and those in a Spark warehouse folder do not share.
 
-    only: names of the tables to compare, all when none. Doubles may differ by a relative 1e-9, since sums add up in another order; all else is equal, row for row. Digests, and
-    what builds remember, are an engine's own.
+    only: names of the tables to compare, all when none. Doubles may differ by a relative 1e-9, since sums add up in another
+    order; all else is equal, row for row. Digests, and what builds remember, are an engine's own.
     """
     found = []
     with duckdb.connect(duckdb_path, read_only=True) as connection:
