@@ -38,8 +38,8 @@ placed as (
         ) as measured_before,
         {%- for attribute in ['region', 'product_line'] %}
         case
-            when {{ dbt.split_part('cut_name', "' x '", 1) }} = '{{ attribute }}' then {{ dbt.split_part('cut_value', "' x '", 1) }}
-            when {{ dbt.split_part('cut_name', "' x '", 2) }} = '{{ attribute }}' then {{ dbt.split_part('cut_value', "' x '", 2) }}
+            when split_part(cut_name, ' x ', 1) = '{{ attribute }}' then split_part(cut_value, ' x ', 1)
+            when split_part(cut_name, ' x ', 2) = '{{ attribute }}' then split_part(cut_value, ' x ', 2)
             else nullif(scope_{{ attribute }}, '*')
         end as {{ attribute }}{{ ',' if not loop.last }}
         {%- endfor %}
