@@ -141,7 +141,11 @@ def test_an_analyst_reads_all_marts_and_no_personal_data(ask: Ask) -> None:
     }
     assert len(marts) >= 21
     for mart in marts - {"dim_person_contact"}:
-        assert count(ask, "anna", mart) == count(ask, "leadlag", mart), mart
+        # One value of the view over all that is counted.
+        condition = (
+            "kpi = 'mqls' and period_grain = 'quarter' and cut_name = 'total'" if mart == "kpi_member" else "true"
+        )
+        assert count(ask, "anna", mart, condition) == count(ask, "leadlag", mart, condition), mart
     for relation in (
         f"{MARTS}.dim_person_contact",
         f"{SCHEMA}_staging.stg_hubspot__contact",
