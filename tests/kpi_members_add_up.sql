@@ -1,7 +1,3 @@
--- Not on PostgreSQL, which joins the view over all that is counted by nested loops, for minutes.
--- Values there equal DuckDB's (test_engines.py).
-{{ config(enabled=target.type != 'postgres') }}
-
 -- Counted rows of kpi_member sum to the numerator and denominator of each value of fct_kpi, pending rows to its pending_count.
 with member as (
 

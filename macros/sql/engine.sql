@@ -14,6 +14,14 @@
 {% endmacro %}
 
 
+{#- Post-hook of every table. PostgreSQL knows nothing of a new table's rows and then joins large ones by nested loops. -#}
+{% macro refresh_statistics() %}
+    {%- if target.type == 'postgres' and config.get('materialized') in ['table', 'incremental'] -%}
+        analyze {{ this }}
+    {%- endif -%}
+{% endmacro %}
+
+
 {#- Working tables outlive their statement and nothing else: temporary where the engine has temporary tables; on Spark tables
     beside the model, which its post-hook drops. -#}
 {% macro working_table(name) -%}

@@ -1,37 +1,5 @@
 {{ config(materialized='view') }}
 
-with role as (
-
-    select
-        kpi,
-        version,
-        variant,
-        scope_region,
-        scope_product_line,
-        valid_from,
-        valid_to,
-        'numerator' as role,
-        numerator_measure as measure,
-        false as is_one_each
-    from {{ ref('int_kpi__definition') }}
-    where numerator_measure is not null
-    union all
-    select
-        kpi,
-        version,
-        variant,
-        scope_region,
-        scope_product_line,
-        valid_from,
-        valid_to,
-        'denominator' as role,
-        coalesce(denominator_measure, numerator_measure) as measure,
-        statistic = 'mean' as is_one_each
-    from {{ ref('int_kpi__definition') }}
-    where denominator_measure is not null or statistic = 'mean'
-
-)
-
 select
     role.kpi,
     role.version,
@@ -48,16 +16,11 @@ select
     case when role.is_one_each then {{ leadlag.double(1) }} else measure.amount end as amount,
     measure.is_counted,
     measure.is_pending
-from role
+from {{ ref('int_kpi__role') }} as role
 inner join {{ ref('int_kpi__kpi_cut') }} as kpi_cut on role.kpi = kpi_cut.kpi
-inner join {{ ref('int_kpi__measure') }} as measure on role.measure = measure.measure
-inner join {{ ref('int_kpi__segment') }} as segment
-    on
-        measure.segment_key = segment.segment_key
-        and role.scope_region in ('*', segment.region)
-        and role.scope_product_line in ('*', segment.product_line)
+inner join {{ ref('int_kpi__measure') }} as measure on role.measure = measure.measure and role.segment_key = measure.segment_key
 inner join {{ ref('int_kpi__segment_cut') }} as segment_cut
-    on segment.segment_key = segment_cut.segment_key and kpi_cut.cut_name = segment_cut.cut_name
+    on role.segment_key = segment_cut.segment_key and kpi_cut.cut_name = segment_cut.cut_name
 inner join {{ ref('dim_date') }} as day on measure.measured_date = day.date_day
 inner join {{ ref('int_kpi__period') }} as period
     on
