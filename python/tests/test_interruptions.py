@@ -27,6 +27,7 @@ from rule_changes import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", *WITHOUT_KPIS)
+VIEWS: dict[str, set[str]] = {"duckdb": set(), "postgres": {"data_quality_trend"}}
 
 
 def start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -102,10 +103,11 @@ def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         # What readers find meanwhile: every mart, whole. dbt may have left the table before the last one as a backup, which
-        # the next build removes.
+        # the next build removes. PostgreSQL drops a view with the tables it reads (docs/engines.md).
         found = marts_of(engine, environment, monkeypatch)
         whole = {name: mart for name, mart in found.items() if not name.endswith("__dbt_backup")}
-        assert compare({"undisturbed": undisturbed, f"killed after {nodes}": whole}) == []
+        expected = {name: mart for name, mart in undisturbed.items() if name in whole or name not in VIEWS[engine]}
+        assert compare({"undisturbed": expected, f"killed after {nodes}": whole}) == []
     finish(start(environment))
     assert compare({"undisturbed": undisturbed, "again": marts_of(engine, environment, monkeypatch)}) == []
 
