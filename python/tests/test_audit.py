@@ -14,7 +14,7 @@ from unittest import mock
 
 import duckdb
 import pytest
-from conftest import ROOT, WITHOUT_KPIS, RunDbt
+from conftest import ROOT, RunDbt
 from leadlag.audit import publish
 from leadlag.audit.command import UnusableError
 from leadlag.audit.results import COLUMNS
@@ -34,7 +34,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, run_dbt: RunDbt, profiles_di
     with mock.patch.dict(os.environ, {"LEADLAG_DUCKDB_PATH": str(path), "LEADLAG_TARGET": "duckdb"}):
         words = ["simulate", "--leads", "400", "--until", "2025-12-31", "--quiet", "--profiles-dir", str(profiles_dir)]
         assert main(words) == OK
-    run_dbt(["build", "--exclude-resource-type", "unit_test", "test", "snapshot", *WITHOUT_KPIS], duckdb_path=path)
+    run_dbt(["build", "--exclude-resource-type", "unit_test", "test", "snapshot"], duckdb_path=path)
     return path
 
 
