@@ -25,7 +25,7 @@ from dbt.contracts.graph.manifest import Manifest
 ROOT = Path(__file__).resolve().parents[2]
 
 # KPIs are sums of what tests of the ground prove already, and a third of a small build: dbt selection that leaves them out.
-WITHOUT_KPIS = ("--exclude", "path:models/intermediate/kpi", "path:models/marts/kpi")
+WITHOUT_KPIS = ("--exclude", "leadlag.intermediate.kpi", "leadlag.marts.kpi")
 
 # pyspark takes a main module without a file, as that of a pytest-xdist worker, for a doctest and ends the process.
 sys.modules["__main__"].__dict__.setdefault("__file__", __file__)

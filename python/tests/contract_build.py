@@ -108,9 +108,12 @@ class ContractBuild:
         settings: Settings,
         policies: Policies | None = None,
         select: Sequence[str] = (),
+        flags: Sequence[str] = (),
         with_tests: bool = False,
     ) -> "Warehouse":
         """Load the rows, run the selected models with all above them (all when none is named), and open the result.
+
+        flags: further words of the dbt command line, such as WITHOUT_KPIS.
 
         with_tests: run the project's data tests too; one that fails fails the test.
         """
@@ -123,7 +126,8 @@ class ContractBuild:
             "as_of": None if settings.as_of is None else settings.as_of.isoformat(sep=" "),
             "business_timezone": settings.business_timezone,
         }
-        arguments = ["build", "--exclude-resource-type", *(["unit_test"] if with_tests else ["test", "unit_test"])]
+        without = ["unit_test", "snapshot", *([] if with_tests else ["test"])]
+        arguments = ["build", "--exclude-resource-type", *without, *flags]
         if select:
             arguments += ["--select", *(f"+{name}" for name in select)]
         run = {"duckdb_path": duckdb_path, "project_dir": self.project_dir, "variables": variables}

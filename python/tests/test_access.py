@@ -72,8 +72,8 @@ BUILD = [
     "{access_control: true}",
     "--exclude-resource-type",
     "test",
-    "--exclude-resource-type",
     "unit_test",
+    "snapshot",
 ]
 
 
@@ -300,7 +300,7 @@ def test_duckdb_has_one_file_an_audience(
     environment = {**administrator, "LEADLAG_DUCKDB_PATH": str(warehouse)}
     company = ["--leads", "300", "--seed", "11", "--until", "2025-12-31", "--target", "duckdb"]
     assert run(environment, sys.executable, "-m", "leadlag", "simulate", "--quiet", *company).returncode == 0
-    build = ["build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    build = ["build", "--exclude-resource-type", "test", "unit_test", "snapshot"]
     run_dbt(build, duckdb_path=warehouse, environment={"LEADLAG_SCHEMA": SCHEMA})
 
     def export(role: str, name: str, regions: Sequence[str] = ()) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import WITHOUT_KPIS
 from contract_build import SHIPPED_POLICIES, ContractBuild, Warehouse, truncated
 from histories import chains, draw_many, histories, place, row
 from leadlag.compare import SPREAD
@@ -49,15 +50,19 @@ class Builds:
         if (known_by, as_of) not in self.done:
             tables = self.tables if known_by is None else truncated(self.tables, known_by)
             path = self.folder / str(len(self.done)) / "leadlag.duckdb"
-            self.done[known_by, as_of] = self.project.build(path, tables, Settings(as_of=as_of), select=[MARTS])
+            # KPIs are sums of the rest; once is enough for them.
+            flags = () if as_of == TIMES["early"] else WITHOUT_KPIS
+            self.done[known_by, as_of] = self.project.build(
+                path, tables, Settings(as_of=as_of), select=[MARTS], flags=flags
+            )
         return self.read(self.done[known_by, as_of])
 
     @staticmethod
     def read(warehouse: Warehouse) -> dict[str, Counter[tuple[Any, ...]]]:
-        """All rows of all marts; sums of doubles, which add up in no fixed order, to six digits."""
+        """All rows of all marts; sums of doubles, which add up in no fixed order, to nine digits."""
 
         def cell(value: Any) -> Any:
-            return float(f"{value:.6g}") if isinstance(value, float) else value
+            return float(f"{value:.9g}") if isinstance(value, float) else value
 
         return {
             name: Counter(
@@ -123,7 +128,9 @@ def test_naming_the_clock_changes_nothing(builds: Builds) -> None:
     ]
     unnamed, named = (
         builds.read(
-            builds.project.build(builds.folder / name / "leadlag.duckdb", tables, Settings(as_of), select=[MARTS])
+            builds.project.build(
+                builds.folder / name / "leadlag.duckdb", tables, Settings(as_of), select=[MARTS], flags=WITHOUT_KPIS
+            )
         )
         for name, as_of in (("unnamed", None), ("named", changed + timedelta(days=1)))
     )

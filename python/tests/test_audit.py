@@ -362,7 +362,7 @@ def test_a_build_goes_on_from_published_marts(
     server: dict[str, str], command: Command, run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What builds remember is published with the tables that it describes: build, publish, build is a full build."""
-    monkeypatch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "test unit_test")
+    monkeypatch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "test unit_test snapshot")
 
     manifest = run_dbt(["parse"], duckdb_path=tmp_path / "none", environment=server).manifest
 

@@ -12,7 +12,6 @@ from unittest import mock
 
 import psycopg2
 import pytest
-from conftest import WITHOUT_KPIS
 from leadlag.compare import Mart, compare, differences, read_marts
 from leadlag.warehouse import opened
 
@@ -21,13 +20,13 @@ KEY = 2**60 - 1
 
 
 BUILD = ("dbt", "--quiet", "--no-use-colors", "build")
-KPI_MARTS = {path.stem for path in (ROOT / "models" / "marts" / "kpi").glob("*.sql")}
-MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot")
+# The lake is slow and makes no difference between marts: those that history decides stand for all.
+SOME = ("fct_journey", "fct_stage_event", "fct_touchpoint")
 
 
-def ground(marts: dict[str, Mart]) -> dict[str, Mart]:
-    """What is built WITHOUT_KPIS."""
-    return {name: mart for name, mart in marts.items() if name not in KPI_MARTS}
+def some(marts: dict[str, Mart]) -> dict[str, Mart]:
+    return {name: marts[name] for name in SOME}
 
 
 def run(environment: Mapping[str, str], *command: str) -> None:
@@ -102,25 +101,27 @@ def test_two_processes_build_in_one_ducklake_at_once(
         "LEADLAG_LAKE_FOLDER": str(tmp_path / "lake"),
     }
     simulate(environment)
-    environments = [
+    first, second = (
         {**environment, "LEADLAG_SCHEMA": schema, "DBT_TARGET_PATH": str(tmp_path / schema)}
         for schema in ("first", "second")
-    ]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda own: run(own, *BUILD, *MODELS, *WITHOUT_KPIS), environments))
-    marts = {own["LEADLAG_SCHEMA"]: marts_of(own) for own in environments}
-    assert compare({"duckdb": ground(expected), **marts}) == []
-
-    # The next day brings the marts up to date in the lake as it does in a file.
+    )
     duckdb = {**settings, "LEADLAG_TARGET": "duckdb", "DBT_TARGET_PATH": str(tmp_path / "duckdb")}
-    for own in (environments[0], duckdb):
+
+    def build(own: dict[str, str]) -> None:
+        run(own, *BUILD, *MODELS, "--select", *(f"+{mart}" for mart in SOME))
+
+    build(first)
+    assert compare({"duckdb": some(expected), "ducklake": some(marts_of(first))}) == []
+    # The next day: one process brings its marts up to date, as in a file, while the other makes its own anew.
+    for own in (first, duckdb):
         with mock.patch.dict(os.environ, own), opened(own["LEADLAG_TARGET"]) as warehouse:
             warehouse.execute("delete from salesforce.lead_history where id like '%3_AAY'")
             warehouse.execute("update salesforce.lead set lead_source = 'Referral' where id like '%2_EAA'")
-        run(own, *BUILD, *MODELS, *WITHOUT_KPIS)
-    today = ground(marts_of(duckdb))
-    assert compare({"duckdb": today, "ducklake": marts_of(environments[0])}) == []
-    assert compare({"before": ground(expected), "after": today}) != []
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(build, (first, second, duckdb)))
+    today = some(marts_of(duckdb))
+    assert compare({"duckdb": today, "first": some(marts_of(first)), "second": some(marts_of(second))}) == []
+    assert compare({"before": some(expected), "after": today}) != []
 
 
 def mart(*rows: tuple[object, ...]) -> Mart:

@@ -18,7 +18,7 @@ def build(
     project_dir = ROOT / "examples" / name
     install_packages(project_dir)
     run = run_dbt(
-        ["build", "--exclude-resource-type", "unit_test"],
+        ["build", "--exclude-resource-type", "unit_test", "snapshot"],
         duckdb_path=path,
         project_dir=project_dir,
         environment={"LEADLAG_SHARED_DATA": str(shared_data)},

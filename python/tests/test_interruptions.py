@@ -26,7 +26,7 @@ from leadlag.warehouse import opened
 from rule_changes import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", *WITHOUT_KPIS)
+MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot", *WITHOUT_KPIS)
 VIEWS: dict[str, set[str]] = {"duckdb": set(), "postgres": {"data_quality_trend"}}
 
 
@@ -126,7 +126,7 @@ def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
         "variables": rules.variables,
         "environment": {"LEADLAG_SCHEMA": environment["LEADLAG_SCHEMA"]},
     }
-    build = ["build", *MODELS, "--exclude-resource-type", "snapshot"]
+    build = ["build", *MODELS]
     run_dbt(build, **run)
     with mock.patch.dict(os.environ, environment), opened("duckdb") as warehouse:
         rng = random.Random(1)

@@ -33,7 +33,11 @@ def company(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest.TempPa
             patch.setenv("LEADLAG_DUCKDB_PATH", str(path))
             done = main(["simulate", "--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb", *arguments])
         assert done == 0
-        run_dbt(["build", "--exclude-resource-type", "unit_test", *WITHOUT_KPIS], duckdb_path=path, variables=variables)
+        run_dbt(
+            ["build", "--exclude-resource-type", "unit_test", "snapshot", *WITHOUT_KPIS],
+            duckdb_path=path,
+            variables=variables,
+        )
         return path
 
     return build

@@ -144,11 +144,11 @@ def differences(duckdb_path: Path, warehouse: Path, schema: str = "main", only: 
             doubles = [name for name, kind in types.items() if kind == DOUBLE]
             sides = [f"(select {columns} from {source})" for source in (ours, theirs)]
             for one, other, place in ((*sides, "DuckDB"), (*reversed(sides), "Spark")):
-                only = connection.execute(
+                missing = connection.execute(
                     f"select {', '.join(exact)} from {one} except all select {', '.join(exact)} from {other} limit 1"
                 ).fetchone()
-                if only:
-                    found.append(f"{table}: only on {place}: {dict(zip(exact, only, strict=True))}")
+                if missing:
+                    found.append(f"{table}: only on {place}: {dict(zip(exact, missing, strict=True))}")
             order = ", ".join([*exact, *(f"round({name}, 6)" for name in doubles)])
             left, right = (f"(select *, row_number() over (order by {order}) as place from {side})" for side in sides)
             for name in doubles:

@@ -424,7 +424,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         target = usable_target(arguments)
         place: Place = DuckDBPlace(target) if target.kind == "duckdb" else PostgresPlace(target)
-        folder = place.copy.parent if isinstance(place, DuckDBPlace) else arguments.project_dir / PENDING
+        # Two schemas may be published at once, but not from one target folder of dbt.
+        target_folder = Path(os.environ.get("DBT_TARGET_PATH") or arguments.project_dir / "target")
+        folder = place.copy.parent if isinstance(place, DuckDBPlace) else target_folder
         _check_profile(place, arguments)
         with place.alone(folder):
             return _run(place, arguments)
