@@ -153,7 +153,10 @@ def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
 def test_a_second_build_at_the_same_time_stops_and_says_why(environment: dict[str, str]) -> None:
     first = start(environment)
     reached(first, 20)
-    second = start({**environment, "DBT_TARGET_PATH": environment["DBT_TARGET_PATH"] + "2"})
+    # What the first has parsed, or it might have ended before the second begins.
+    target = Path(environment["DBT_TARGET_PATH"])
+    shutil.copytree(target, target.with_name("second"))
+    second = start({**environment, "DBT_TARGET_PATH": str(target.with_name("second"))})
     printed, _ = second.communicate(timeout=120)
     assert second.returncode != 0
     expected = {"duckdb": "Could not set lock on file", "postgres": "another build of schema interrupted is running"}
