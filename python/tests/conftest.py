@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # KPIs are sums of what tests of the ground prove already, and a third of a small build: dbt selection that leaves them out.
 WITHOUT_KPIS = ("--exclude", "leadlag.intermediate.kpi", "leadlag.marts.kpi")
 
+# dbt spends a tenth of a build on its log file.
+os.environ.setdefault("DBT_LOG_LEVEL_FILE", "none")
+
 # pyspark takes a main module without a file, as that of a pytest-xdist worker, for a doctest and ends the process.
 sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
 
@@ -113,11 +116,13 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     duckdb_path: the warehouse file. DuckDB names the database after it, so a manifest can be reused only with the
         same file name.
     variables: dbt variables (--vars). environment: variables of the environment for this run.
-    manifest: from an earlier run of ["parse"]; saves parsing. Variables that decide what is enabled were read then.
+    manifest: from an earlier run of ["parse"]; saves parsing. Variables that decide what is enabled were read then. Without one
+        this project is parsed once for each set of variables and environment; others may change between runs.
 
     The file is free for other connections when the call returns.
     """
     target_paths: dict[Path, Path] = {}
+    parsed: dict[str, Manifest] = {}
 
     def run(
         arguments: Sequence[str],
@@ -133,14 +138,6 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
         if project_dir not in target_paths:
             target_paths[project_dir] = tmp_path_factory.mktemp(f"target_{project_dir.name}")
         target_path = target_paths[project_dir]
-        command = [
-            *("--quiet", "--no-use-colors", "--log-level-file", "none", "--log-path", str(target_path / "logs")),
-            *arguments,
-            *("--project-dir", str(project_dir), "--profiles-dir", str(profiles_dir)),
-            *("--target-path", str(target_path)),
-        ]
-        if variables:
-            command += ["--vars", json.dumps(variables)]
         settings = {
             "LEADLAG_DUCKDB_PATH": str(duckdb_path),
             "LEADLAG_TARGET": "duckdb",
@@ -148,12 +145,33 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             "DO_NOT_TRACK": "1",
             **(environment or {}),
         }
+
+        def invoke(words: Sequence[str], manifest: Manifest | None = None) -> dbtRunnerResult:
+            command = [
+                *("--quiet", "--no-use-colors", "--log-level-file", "none", "--log-path", str(target_path / "logs")),
+                *words,
+                *("--project-dir", str(project_dir), "--profiles-dir", str(profiles_dir)),
+                *("--target-path", str(target_path)),
+                *(["--vars", json.dumps(variables)] if variables else []),
+            ]
+            with mock.patch.dict(os.environ, settings):
+                return dbtRunner(manifest=manifest).invoke(command)
+
+        if manifest is None and project_dir == ROOT and arguments[0] in ("build", "run", "seed", "test"):
+            # dbt itself would parse again, for nine seconds, whenever the file of the profile is another one.
+            place = {name: value for name, value in (os.environ | settings).items() if name.startswith("LEADLAG_")}
+            place["LEADLAG_DUCKDB_PATH"] = duckdb_path.name
+            key = json.dumps([variables, place], sort_keys=True)
+            if key not in parsed:
+                outcome = invoke(["parse"]).result
+                if isinstance(outcome, Manifest):
+                    parsed[key] = outcome
+            manifest = parsed.get(key)
         # An earlier run has marked the ephemeral models that it wrote into others.
         for node in manifest.nodes.values() if manifest else ():
             if getattr(node, "extra_ctes_injected", False):
                 node.extra_ctes_injected, node.extra_ctes = False, []
-        with mock.patch.dict(os.environ, settings):
-            result = dbtRunner(manifest=manifest).invoke(command)
+        result = invoke(arguments, manifest)
         summary = _summary(result)
         # dbt-duckdb keeps the file open for the next command of the process; the lock goes with the connection object.
         DuckDBConnectionManager.close_all_connections()

@@ -14,7 +14,7 @@ from unittest import mock
 
 import duckdb
 import pytest
-from conftest import ROOT, RunDbt
+from conftest import ROOT, WITHOUT_KPIS, RunDbt
 from leadlag.audit import publish
 from leadlag.audit.command import UnusableError
 from leadlag.audit.results import COLUMNS
@@ -368,7 +368,7 @@ def test_a_build_goes_on_from_published_marts(
 
     def build(*flags: str) -> dict[str, Mart]:
         """A build in place, and its marts."""
-        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot"]
+        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot", *WITHOUT_KPIS]
         run_dbt(words, duckdb_path=tmp_path / "none", environment=server, manifest=manifest)
         with opened("postgres") as warehouse:
             found = read_marts(warehouse)
