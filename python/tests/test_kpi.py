@@ -296,6 +296,80 @@ def test_targets_know_only_what_was_known(company: Path, run_dbt: RunDbt, tmp_pa
     assert differing.empty, differing.head(20).to_string()
 
 
+def test_markets_count_accounts_once_at_their_first_win(company: Path) -> None:
+    deal = table(company, "select * from fct_opportunity where is_counted and won_at is not null and account_key is not null")
+    deal = deal.merge(
+        table(company, "select journey_key, region from fct_journey"), on="journey_key", how="left", suffixes=("_own", "")
+    ).merge(table(company, "select account_key, industry from dim_account"), on="account_key")
+    deal["region"] = deal["region"].fillna(deal["region_own"])
+    customer = deal.sort_values(["won_at", "opportunity_key"]).drop_duplicates("account_key")
+    customer["won_day"] = business_day(customer["won_at"])
+    ours = table(company, "select * from market_penetration")
+    markets = table(company, "select * from target_market").set_index("target_market")
+    last_day = table(company, "select as_of_date from int_input__clock")["as_of_date"][0]
+    first_quarter = customer["won_day"].min().to_period("Q")
+    quarters = pd.period_range(first_quarter, last_day.to_period("Q"))
+    assert len(ours) == len(markets) * len(quarters)
+    for row in ours.itertuples():
+        market, quarter = markets.loc[row.target_market], row.quarter_start.to_period("Q")
+        inside = customer["won_day"].notna()
+        for attribute in ("region", "industry"):
+            inside &= (market[attribute] == "*") | (customer[attribute] == market[attribute])
+        quarter_won = customer.loc[inside, "won_day"].dt.to_period("Q")
+        assert row.customer_accounts == (quarter_won <= quarter).sum()
+        assert row.new_accounts == (quarter_won == quarter).sum()
+        assert row.penetration == pytest.approx(row.customer_accounts / market["addressable_accounts"])
+        assert row.is_mature == (quarter.end_time.normalize() < last_day)
+    assert (ours["customer_accounts"] > ours["new_accounts"]).any() and (ours["new_accounts"] > 0).any()
+
+
+def test_cycles_are_those_known_before_the_quarter(company: Path) -> None:
+    """A unit's window is a multiple of the median cycle of its conversions before the quarter of entry."""
+    entry = table(
+        company,
+        """
+        select conversion.*, definition.time_basis, rule.cut_name, rule.cycle_multiple, rule.minimum_conversions
+        from fct_conversion as conversion
+        inner join conversion_definition as definition
+            on conversion.conversion_definition = definition.conversion_definition
+            and conversion.definition_version = definition.version
+        inner join cycle_window as rule on conversion.conversion_definition = rule.conversion_definition
+        where not is_converted_before_entry and coalesce(why_not, '') <> 'recycled_policy'
+        """,
+    )
+    clock = table(company, "select as_of, as_of_date from int_input__clock").iloc[0]
+    entry = entry[entry["entered_at"] <= clock["as_of"]]
+    entry["unit"] = entry["region"].where(entry["cut_name"] == "region", entry["product_line"]).fillna("(not recorded)")
+    entry["entered_day"], entry["converted_day"] = business_day(entry["entered_at"]), business_day(entry["converted_at"])
+    dates_apart = (entry["converted_day"] - entry["entered_day"]).dt.days
+    completed = np.floor(hours(entry["entered_at"], entry["converted_at"]) / 24)
+    entry["cycle"] = dates_apart.where(entry["time_basis"] == "calendar_days", completed)
+    expected_rows = {}
+    keys = ["conversion_definition", "definition_version", "cut_name", "unit"]
+    for (*key, quarter), of_quarter in entry.groupby([*keys, entry["entered_day"].dt.to_period("Q")]):
+        of_unit = entry[(entry[keys] == key).all(axis=1)]
+        earlier = of_unit.loc[of_unit["converted_day"] < quarter.start_time, "cycle"]
+        if len(earlier) < of_unit["minimum_conversions"].iloc[0]:
+            continue
+        window = max(math.ceil(of_unit["cycle_multiple"].iloc[0] * earlier.median()), 1)
+        over = of_quarter["entered_day"] + pd.Timedelta(days=window) < clock["as_of_date"]
+        numerator = int((over & (of_quarter["cycle"] < window)).sum())
+        expected_rows[(*key, quarter.start_time)] = (len(earlier), window, len(of_quarter), int(over.sum()), numerator)
+    ours = table(company, "select * from cycle_normalised_rate")
+    found = {}
+    for row in ours.itertuples():
+        where = (row.conversion_definition, row.definition_version, row.cut_name, row.cut_value, row.quarter_start)
+        found[where] = (row.earlier_conversions, row.window_days, row.entered, row.denominator, row.numerator)
+        if row.denominator:
+            low, high = stats.binomtest(row.numerator, row.denominator).proportion_ci(method="wilson")
+            assert (row.rate, row.rate_low, row.rate_high) == pytest.approx((row.numerator / row.denominator, low, high))
+        else:
+            assert np.isnan(row.rate)
+        assert row.is_mature == (row.denominator == row.entered)
+    assert found == expected_rows
+    assert len({window for _, window, *_ in found.values()}) > 5 and not ours["is_mature"].all()
+
+
 def policies_of(names: list[str]) -> dict[str, list[dict[str, str]]]:
     found = {}
     for name in names:
