@@ -1,6 +1,6 @@
 {#- PostgreSQL: two builds of one schema at the same time would leave tables of both. DuckDB lets one process write anyway.
-    dbt has no connection that lasts a whole run, so the lock is a row, and its holder lives while the server has a
-    connection of its name (profile: application_name with the invocation's id). A killed build is gone at once. -#}
+    dbt has no connection that lasts a whole run, so the lock is a row, and its holder lives while the server has another
+    connection of its name (profile: application_name with the schema). A killed build is gone at once. -#}
 {% macro take_build_lock() %}
     {%- if execute and leadlag.locks_builds() -%}
         {%- set lock = leadlag.build_lock() -%}
@@ -32,6 +32,9 @@
             {%- call statement('replace', auto_begin=false) -%}
             begin; delete from {{ lock }} where invocation_id = '{{ other[0] }}'; {{ take }}; commit
             {%- endcall -%}
+            {%- if run_query("select invocation_id from " ~ lock).rows[0][0] != invocation_id -%}
+                {{ exceptions.raise_compiler_error("another build of schema " ~ target.schema ~ " took the lock over at the same moment; run again when it has ended") }}
+            {%- endif -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

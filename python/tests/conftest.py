@@ -157,7 +157,7 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             with mock.patch.dict(os.environ, settings):
                 return dbtRunner(manifest=manifest).invoke(command)
 
-        if manifest is None and project_dir == ROOT and arguments[0] in ("build", "run", "seed", "test"):
+        if manifest is None and project_dir == ROOT and arguments[0] in ("build", "run", "run-operation", "seed", "test"):
             # dbt itself would parse again, for nine seconds, whenever the file of the profile is another one.
             place = {name: value for name, value in (os.environ | settings).items() if name.startswith("LEADLAG_")}
             place["LEADLAG_DUCKDB_PATH"] = duckdb_path.name

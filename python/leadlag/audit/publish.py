@@ -339,20 +339,33 @@ def _check_profile(place: Place, arguments: argparse.Namespace) -> None:
     with _set(place.environment()):
         reached = find_target(place.published.name, arguments.profiles_dir, profile_name(arguments))
     for setting, wanted in place.pending.settings.items():
-        if reached.settings.get(setting) != wanted:
+        if wanted != place.published.settings.get(setting) and wanted != reached.settings.get(setting):
             raise UnusableError(
                 f"target {reached.name!r}: `{setting}` of the profile does not follow {', '.join(place.environment())}; "
                 f"write it as in profiles.example.yml, so that dbt can build apart"
             )
 
 
+def _target_path(arguments: argparse.Namespace) -> Path:
+    """dbt's: a relative one is relative to the project."""
+    return Path(arguments.project_dir, os.environ.get("DBT_TARGET_PATH") or "target").resolve()
+
+
 def _dbt(place: Place, arguments: argparse.Namespace, *words: str) -> bool:
-    """One dbt command on the pending place, whose output goes to the terminal; whether it succeeded."""
+    """One dbt command on the pending place, whose output goes to the terminal; whether it succeeded.
+
+    It has a target folder of its own: dbt parses a project anew when the place it builds in is not that of the last command.
+    """
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", *words, "--target", place.published.name]
     command += ["--project-dir", str(arguments.project_dir)]
     command += ["--profiles-dir", str(arguments.profiles_dir)] if arguments.profiles_dir else []
     command += ["--profile", str(arguments.profile)] if arguments.profile else []
-    environment = {**os.environ, **place.environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    environment = {
+        **os.environ,
+        **place.environment(),
+        "DBT_TARGET_PATH": str(_target_path(arguments) / "publish"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
     return subprocess.run(command, env=environment, check=False).returncode == 0
 
 
@@ -360,7 +373,7 @@ def _build(place: Place, arguments: argparse.Namespace) -> None:
     """`dbt build` into the pending place, with one `dbt retry`."""
     variables = yaml.safe_dump({**place.variables, **(yaml.safe_load(arguments.vars) or {})})
     # dbt retry repeats what the last results say: those of an earlier run must not pass for this one's.
-    results = arguments.project_dir / os.environ.get("DBT_TARGET_PATH", "target") / "run_results.json"
+    results = _target_path(arguments) / "publish" / "run_results.json"
     results.unlink(missing_ok=True)
     if _dbt(place, arguments, "build", "--vars", variables):
         return
@@ -425,8 +438,7 @@ def run(arguments: argparse.Namespace) -> int:
         target = usable_target(arguments)
         place: Place = DuckDBPlace(target) if target.kind == "duckdb" else PostgresPlace(target)
         # Two schemas may be published at once, but not from one target folder of dbt.
-        target_folder = Path(os.environ.get("DBT_TARGET_PATH") or arguments.project_dir / "target")
-        folder = place.copy.parent if isinstance(place, DuckDBPlace) else target_folder
+        folder = place.copy.parent if isinstance(place, DuckDBPlace) else _target_path(arguments)
         _check_profile(place, arguments)
         with place.alone(folder):
             return _run(place, arguments)
