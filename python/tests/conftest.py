@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
+import duckdb
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
@@ -157,7 +158,11 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             with mock.patch.dict(os.environ, settings):
                 return dbtRunner(manifest=manifest).invoke(command)
 
-        if manifest is None and project_dir == ROOT and arguments[0] in ("build", "run", "run-operation", "seed", "test"):
+        if (
+            manifest is None
+            and project_dir == ROOT
+            and arguments[0] in ("build", "run", "run-operation", "seed", "test")
+        ):
             # dbt itself would parse again, for nine seconds, whenever the file of the profile is another one.
             place = {name: value for name, value in (os.environ | settings).items() if name.startswith("LEADLAG_")}
             place["LEADLAG_DUCKDB_PATH"] = duckdb_path.name
@@ -183,6 +188,14 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
         return summary
 
     return run
+
+
+def mart_digests(path: Path) -> dict[str, tuple[int, int]]:
+    """Name of each mart's table in a warehouse file -> how many rows it has, and a digest of all of them."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = connection.execute("select table_name from duckdb_tables() where schema_name = 'main_marts'").fetchall()
+        digest = "select count(*), sum(cast(hash(mart) as hugeint)) from main_marts.{} as mart"
+        return {name: connection.execute(digest.format(name)).fetchall()[0] for (name,) in names}
 
 
 @pytest.fixture

@@ -297,9 +297,14 @@ def test_targets_know_only_what_was_known(company: Path, run_dbt: RunDbt, tmp_pa
 
 
 def test_markets_count_accounts_once_at_their_first_win(company: Path) -> None:
-    deal = table(company, "select * from fct_opportunity where is_counted and won_at is not null and account_key is not null")
+    deal = table(
+        company, "select * from fct_opportunity where is_counted and won_at is not null and account_key is not null"
+    )
     deal = deal.merge(
-        table(company, "select journey_key, region from fct_journey"), on="journey_key", how="left", suffixes=("_own", "")
+        table(company, "select journey_key, region from fct_journey"),
+        on="journey_key",
+        how="left",
+        suffixes=("_own", ""),
     ).merge(table(company, "select account_key, industry from dim_account"), on="account_key")
     deal["region"] = deal["region"].fillna(deal["region_own"])
     customer = deal.sort_values(["won_at", "opportunity_key"]).drop_duplicates("account_key")
@@ -340,7 +345,10 @@ def test_cycles_are_those_known_before_the_quarter(company: Path) -> None:
     clock = table(company, "select as_of, as_of_date from int_input__clock").iloc[0]
     entry = entry[entry["entered_at"] <= clock["as_of"]]
     entry["unit"] = entry["region"].where(entry["cut_name"] == "region", entry["product_line"]).fillna("(not recorded)")
-    entry["entered_day"], entry["converted_day"] = business_day(entry["entered_at"]), business_day(entry["converted_at"])
+    entry["entered_day"], entry["converted_day"] = (
+        business_day(entry["entered_at"]),
+        business_day(entry["converted_at"]),
+    )
     dates_apart = (entry["converted_day"] - entry["entered_day"]).dt.days
     completed = np.floor(hours(entry["entered_at"], entry["converted_at"]) / 24)
     entry["cycle"] = dates_apart.where(entry["time_basis"] == "calendar_days", completed)
@@ -362,7 +370,9 @@ def test_cycles_are_those_known_before_the_quarter(company: Path) -> None:
         found[where] = (row.earlier_conversions, row.window_days, row.entered, row.denominator, row.numerator)
         if row.denominator:
             low, high = stats.binomtest(row.numerator, row.denominator).proportion_ci(method="wilson")
-            assert (row.rate, row.rate_low, row.rate_high) == pytest.approx((row.numerator / row.denominator, low, high))
+            assert (row.rate, row.rate_low, row.rate_high) == pytest.approx(
+                (row.numerator / row.denominator, low, high)
+            )
         else:
             assert np.isnan(row.rate)
         assert row.is_mature == (row.denominator == row.entered)
