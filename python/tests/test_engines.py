@@ -50,7 +50,7 @@ def marts_of(environment: Mapping[str, str]) -> dict[str, Mart]:
 def settings(
     profiles_dir: Path, postgres_server: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """Environment of all engines; each test names its target and target folder."""
+    """Environment of all engines; each test names its target and, but for DuckDB, a target folder of its own."""
     folder = tmp_path_factory.mktemp("engines")
     return {
         **os.environ,
@@ -58,14 +58,15 @@ def settings(
         "DBT_PROFILES_DIR": str(profiles_dir),
         "LEADLAG_DUCKDB_PATH": str(folder / "leadlag.duckdb"),
         "LEADLAG_SCHEMA": "engines",
+        "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
 
 
 @pytest.fixture(scope="module")
-def expected(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Mart]:
+def expected(settings: dict[str, str]) -> dict[str, Mart]:
     """The marts as DuckDB builds them."""
-    environment = {**settings, "LEADLAG_TARGET": "duckdb", "DBT_TARGET_PATH": str(tmp_path_factory.mktemp("target"))}
+    environment = {**settings, "LEADLAG_TARGET": "duckdb"}
     simulate(environment)
     run(environment, "dbt", "--quiet", "build", *MODELS)
     marts = marts_of(environment)
@@ -105,7 +106,7 @@ def test_two_processes_build_in_one_ducklake_at_once(
         {**environment, "LEADLAG_SCHEMA": schema, "DBT_TARGET_PATH": str(tmp_path / schema)}
         for schema in ("first", "second")
     )
-    duckdb = {**settings, "LEADLAG_TARGET": "duckdb", "DBT_TARGET_PATH": str(tmp_path / "duckdb")}
+    duckdb = {**settings, "LEADLAG_TARGET": "duckdb"}
 
     def build(own: dict[str, str]) -> None:
         run(own, *BUILD, *MODELS, "--select", *(f"+{mart}" for mart in SOME))
