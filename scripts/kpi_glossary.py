@@ -38,7 +38,7 @@ def page() -> str:
             if row["perspective"] == perspective:
                 arrow = " ↓" if row["direction"] == "lower" else ""
                 note = "" if row["status"] == "active" else f" ({row['status']})"
-                name = f"**{row['kpi_name']}**{arrow}{note}<br>`{row['kpi']}` v{row['version']}"
+                name = f"**{row['kpi_name']}**{arrow}{note} `{row['kpi']}` v{row['version']}"
                 lines.append(
                     f"| {name} | {row['question']} | {row['formula']} | {row['unit']} | {row['indicator_type']} |"
                 )
