@@ -20,7 +20,7 @@
             {%- for attempt in range(10) if not seen.live -%}
                 {%- set live -%}
                     select count(*) from pg_stat_activity, (select pg_stat_clear_snapshot(), pg_sleep(0.2)) as pause
-                    where application_name = '{{ other[1] }}' and pid <> pg_backend_pid()
+                    where datname = current_database() and application_name = '{{ other[1] }}' and pid <> pg_backend_pid()
                 {%- endset -%}
                 {%- set seen.live = run_query(live).rows[0][0] > 0 -%}
             {%- endfor -%}

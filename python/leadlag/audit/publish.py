@@ -197,7 +197,8 @@ class PostgresPlace(Place):
             return
         lock = f"{quote(place)}.{quote(BUILD_LOCK)}"
         warehouse.execute(f"lock table {lock} in exclusive mode")
-        held = f"select login, since from {lock} where holder in (select application_name from pg_stat_activity)"
+        alive = "select application_name from pg_stat_activity where datname = current_database()"
+        held = f"select login, since from {lock} where holder in ({alive})"
         if not len(warehouse.query(f"select 1 from {lock}")):
             return
         # A live build is between two connections for milliseconds.
