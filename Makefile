@@ -16,8 +16,12 @@ DBT_UTILS ?=
 BENCH_LEADS ?= 100000 1000000
 # Lead records of the benchmark of engines.
 ENGINE_LEADS ?= 20000
+# Touches of the benchmark of attribution models.
+ATTRIBUTION_TOUCHES ?= 10000000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
+# Tests on Spark; "not long" leaves out the unit tests, which take as long as the build.
+SPARK_MARKS ?= long or not long
 # Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
 BASE ?=
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
@@ -70,12 +74,13 @@ lock: $(ENV_STAMP) ## requirements.lock anew from pyproject.toml; versions chang
 
 # --- demo ---------------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: setup ## demo data, all models with their tests, docs site, results; one file: leadlag.duckdb
+demo: setup ## demo data, all models with their tests, docs site, results, a forecast; one file: leadlag.duckdb
 	@python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
 	@echo "demo: dbt build, then the docs site (half a minute)"
 	@dbt --quiet build
 	@dbt --quiet docs generate --static --no-compile
 	@python scripts/demo_summary.py
+	@leadlag forecast --quiet
 
 .PHONY: glossary
 glossary: setup ## docs/kpi_glossary.md anew from the KPI seeds
@@ -129,15 +134,20 @@ pytest: setup ## Python tests, the examples among them
 	@mkdir -p .cache/tmp
 	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore python/tests/test_spark.py
 
+.PHONY: test-long
+test-long: setup ## what make test leaves out for its time: other engines, more points, combinations
+	@mkdir -p .cache/tmp
+	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile -m long --ignore python/tests/test_spark.py
+
 .PHONY: test-spark
 test-spark: ## the project on Spark, in a session and through a Thrift server, against DuckDB; installs the extra spark and Java
 	@$(MAKE) --no-print-directory setup EXTRA=spark
 	@scripts/spark.sh java
 	@mkdir -p .cache/tmp
-	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest python/tests/test_spark.py
+	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -m "$(SPARK_MARKS)" python/tests/test_spark.py
 
 .PHONY: test
-test: lint check-build pytest ## everything but Spark; CI runs this and test-spark
+test: lint check-build pytest ## all but test-long and test-spark; CI runs it, and test-spark where there is time
 
 # --- engines ------------------------------------------------------------------------------------------------------
 .PHONY: compare-engines
@@ -148,6 +158,10 @@ compare-engines: setup ## one company on several engines (ENGINES=duckdb,postgre
 .PHONY: bench
 bench: setup ## cost of a full build and of the next day's against reading and writing the same rows once
 	@python scripts/bench.py $(BENCH_LEADS)
+
+.PHONY: bench-attribution
+bench-attribution: setup ## attribution models on paths with ATTRIBUTION_TOUCHES touches; the package ChannelAttribution beside them where it installs
+	@python scripts/bench_attribution.py $(ATTRIBUTION_TOUCHES)
 
 .PHONY: bench-engines
 bench-engines: setup ## the same builds on DuckDB, PostgreSQL and, with EXTRA=spark, Spark: a Markdown table

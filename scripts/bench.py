@@ -33,6 +33,8 @@ LAYERS = {
     "core marts": ["models/intermediate/engagement", "models/marts/core"],
     "conversion": ["models/intermediate/conversion", "models/marts/conversion"],
     "kpi": ["models/intermediate/kpi", "models/marts/kpi"],
+    "attribution": ["models/intermediate/attribution", "models/marts/attribution"],
+    "closed loop": ["models/intermediate/closed_loop", "models/marts/closed_loop"],
     "integrity": ["models/intermediate/integrity", "models/marts/integrity"],
 }
 

@@ -38,7 +38,8 @@ def build_counts(target: Path) -> str:
     """How many nodes the last build made or checked, by kind."""
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
     counts = Counter(str(result["unique_id"]).split(".")[0] for result in results)
-    del counts["operation"]
+    for builds_nothing in ("operation", "exposure", "saved_query"):
+        del counts[builds_nothing]
     return ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in counts.most_common())
 
 

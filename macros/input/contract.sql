@@ -17,7 +17,7 @@
         'status_event': ['salesforce', 'hubspot'],
         'opportunity': ['salesforce', 'hubspot'],
         'opportunity_stage_event': ['salesforce', 'hubspot'],
-        'touchpoint': ['salesforce', 'hubspot', 'web'],
+        'touchpoint': ['salesforce', 'hubspot', 'web', 'offline'],
         'activity': ['salesforce', 'hubspot'],
         'campaign': ['salesforce', 'hubspot', 'ads'],
         'spend': ['ads'],

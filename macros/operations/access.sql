@@ -78,7 +78,7 @@
             ~ "export_audience, on Spark protect the files and the metastore themselves") }}
     {%- endif -%}
     {%- set schemas = [target.schema] -%}
-    {%- for part in ['staging', 'intermediate', 'policy', 'snapshots', 'audit', 'build', 'marts'] -%}
+    {%- for part in ['staging', 'intermediate', 'policy', 'snapshots', 'audit', 'build', 'export', 'marts'] -%}
         {%- do schemas.append(target.schema ~ '_' ~ part) -%}
     {%- endfor -%}
     {%- set sources = graph.sources.values() | map(attribute='schema') | unique | list -%}

@@ -2,7 +2,7 @@
 {% macro check_settings() %}
     {%- if execute and flags.WHICH in ['build', 'run', 'retry'] -%}
         {%- set errors = [] -%}
-        {%- set known = ['salesforce', 'hubspot', 'web', 'ads', 'product'] -%}
+        {%- set known = ['salesforce', 'hubspot', 'web', 'ads', 'product', 'offline'] -%}
         {%- for connector in var('connectors', []) if connector not in known -%}
             {%- do errors.append("var connectors: there is no connector '" ~ connector ~ "'; use some of " ~ known | join(', ')
                 ~ ", or name your own relations in var contract_relations") -%}
@@ -53,7 +53,7 @@
             {%- for row in rows.rows[:20] -%}
                 {%- do lines.append(row[0] ~ ", row [" ~ row[1] ~ "]: " ~ row[2] ~ ". " ~ row[3] ~ ".") -%}
             {%- endfor -%}
-            {%- if rows | length > 20 -%}{%- do lines.append("and " ~ (rows | length - 20) ~ " more in " ~ this) -%}{%- endif -%}
+            {%- if rows | length > 20 -%}{%- do lines.append("and " ~ (rows | length - 20) ~ " more, named when these are mended") -%}{%- endif -%}
             {{ exceptions.raise_compiler_error("the rules contradict themselves or the data, nothing was built:\n  - " ~ lines | join("\n  - ")) }}
         {%- endif -%}
     {%- endif -%}

@@ -102,3 +102,21 @@
 {% macro spark__sorted_list(expression, delimiter) -%}
     {{ return("nullif(array_join(array_sort(collect_list(" ~ expression ~ ")), '" ~ delimiter ~ "'), '')") }}
 {%- endmacro %}
+
+
+{#- Whether the whole text matches a regular expression. -#}
+{% macro matches(text, pattern) -%}
+    {{ return(adapter.dispatch('matches', 'leadlag')(text, "'^(' || " ~ pattern ~ " || ')$'")) }}
+{%- endmacro %}
+
+{% macro default__matches(text, pattern) -%}
+    coalesce(regexp_matches({{ text }}, {{ pattern }}), false)
+{%- endmacro %}
+
+{% macro postgres__matches(text, pattern) -%}
+    coalesce({{ text }} ~ ({{ pattern }}), false)
+{%- endmacro %}
+
+{% macro spark__matches(text, pattern) -%}
+    coalesce({{ text }} rlike ({{ pattern }}), false)
+{%- endmacro %}

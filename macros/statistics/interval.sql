@@ -9,6 +9,14 @@
 {%- endmacro %}
 
 
+{#- Student's t quantile of the two-sided var confidence_level, by its series in 1 / freedom (Abramowitz and Stegun 26.7.5): 2.0930
+    for 19 degrees at 0.95. -#}
+{% macro t_quantile(freedom) -%}
+    {%- set z = leadlag.normal_quantile() -%}
+    {{ return(z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2)) }}
+{%- endmacro %}
+
+
 {#- A number in double precision: without the cast two counts divide to an integer on PostgreSQL. -#}
 {% macro double(value) -%}
     {{ return(adapter.dispatch('double', 'leadlag')(value)) }}
@@ -81,4 +89,22 @@
             when {{ incidence }} > 0 and {{ incidence }} < 1
                 then 1 - exp(greatest(-700, {{ log_rest }} * exp(least(700, {{ sign }}{{ leadlag.normal_quantile() }} * {{ standard_error }} / ((1 - {{ incidence }}) * {{ log_rest }})))))
         end
+{%- endmacro %}
+
+
+{#- Standard normal quantile that is exceeded with a given probability up to one half, for probabilities that a seed names: Abramowitz and
+    Stegun (1964), 26.2.23, off by at most 0.00045. -#}
+{% macro exceeded_quantile(probability) -%}
+    {%- set t = 'sqrt(-2 * ln(' ~ leadlag.double(probability) ~ '))' -%}
+    ({{ t }} - (2.515517 + 0.802853 * {{ t }} + 0.010328 * {{ t }} * {{ t }})
+        / (1 + 1.432788 * {{ t }} + 0.189269 * {{ t }} * {{ t }} + 0.001308 * {{ t }} * {{ t }} * {{ t }}))
+{%- endmacro %}
+
+
+{#- Leads that a one-sided test of fixed size needs to tell two rates apart, by the normal approximation. row: alias of a vendor_trial. -#}
+{% macro fixed_size(row) -%}
+    {%- set low, high = leadlag.double(row ~ '.minimum_conversion'), leadlag.double(row ~ '.target_conversion') -%}
+    {%- set reach = leadlag.exceeded_quantile(row ~ '.alpha') ~ ' * sqrt(' ~ low ~ ' * (1 - ' ~ low ~ ')) + '
+        ~ leadlag.exceeded_quantile(row ~ '.beta') ~ ' * sqrt(' ~ high ~ ' * (1 - ' ~ high ~ '))' -%}
+    cast(ceil(power(({{ reach }}) / nullif({{ high }} - {{ low }}, 0), 2)) as integer)
 {%- endmacro %}

@@ -41,6 +41,18 @@ COMMANDS = {
         "leadlag.definitions.command", "check that no KPI or conversion changed without a new version; lock them"
     ),
     "sandbox": Command("leadlag.sandbox", "build other rules beside the present ones and report the difference"),
+    "forecast": Command(
+        "leadlag.forecast.command", "forecast conversions, wins and won amount to two quarters ahead, with intervals"
+    ),
+    "backtest": Command(
+        "leadlag.forecast.backtest_command", "judge past forecasts against simple methods and what happened"
+    ),
+    "load-offline": Command(
+        "leadlag.offline", "load trade shows, meetings and calls from a CSV that people fill in, checked cell by cell"
+    ),
+    "export-conversions": Command(
+        "leadlag.export.command", "tell ad platforms which of their clicks became what, in their upload formats"
+    ),
 }
 
 
@@ -49,7 +61,7 @@ class CommandError(Exception):
 
 
 def _top_level() -> argparse.ArgumentParser:
-    commands = "\n".join(f"  {name:<12} {command.summary}" for name, command in COMMANDS.items())
+    commands = "\n".join(f"  {name:<18} {command.summary}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="leadlag",
         description="Python companion of the leadlag dbt project.",

@@ -25,8 +25,26 @@ from dbt.contracts.graph.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# KPIs are sums of what tests of the ground prove already, and a third of a small build: dbt selection that leaves them out.
-WITHOUT_KPIS = ("--exclude", "leadlag.intermediate.kpi", "leadlag.marts.kpi")
+# What is summed and shared out, of what tests of the ground prove already, is half of a small build: dbt selection that leaves it
+# out.
+GROUND_ONLY = (
+    "--exclude",
+    *(
+        f"leadlag.{layer}.{part}"
+        for part in ("kpi", "attribution", "closed_loop")
+        for layer in ("intermediate", "marts")
+    ),
+)
+
+# Variables that no configuration, hook or dependency of a model is read from.
+READ_WHEN_RUN = (
+    "as_of",
+    "base_currency",
+    "business_timezone",
+    "confidence_level",
+    "unmapped_status",
+    "visit_gap_minutes",
+)
 
 # dbt spends a tenth of a build on its log file.
 os.environ.setdefault("DBT_LOG_LEVEL_FILE", "none")
@@ -117,13 +135,30 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     duckdb_path: the warehouse file. DuckDB names the database after it, so a manifest can be reused only with the
         same file name.
     variables: dbt variables (--vars). environment: variables of the environment for this run.
-    manifest: from an earlier run of ["parse"]; saves parsing. Variables that decide what is enabled were read then. Without one
-        this project is parsed once for each set of variables and environment; others may change between runs.
+    manifest: from an earlier run of ["parse"]; saves parsing. Variables that decide what is enabled were read then. Without one a
+        project is parsed once, with all others of the same files, for each environment and set of such variables.
 
     The file is free for other connections when the call returns.
     """
     target_paths: dict[Path, Path] = {}
     parsed: dict[str, Manifest] = {}
+
+    def parse_key(project_dir: Path, settings: Mapping[str, str], variables: Mapping[str, Any]) -> str:
+        """What a manifest depends on: files but for the content of seeds, the environment, and variables read while parsing."""
+        # leadlag itself stays as it is for all tests, and other tests' folders come and go below it.
+        paths = [] if project_dir == ROOT else sorted(project_dir.rglob("*"))
+        files = {
+            str(path.relative_to(project_dir)): "" if path.suffix == ".csv" else path.read_text(encoding="utf-8")
+            for path in paths
+            if path.suffix in (".csv", ".sql", ".yml", ".md")
+        }
+        place = {name: value for name, value in (os.environ | settings).items() if name.startswith("LEADLAG_")}
+        place["LEADLAG_DUCKDB_PATH"] = Path(place["LEADLAG_DUCKDB_PATH"]).name
+        if any(name.endswith(".csv") for name in files):
+            # dbt-duckdb reads a seed where it was when it was parsed.
+            place["project_dir"] = str(project_dir)
+        read = {name: value for name, value in variables.items() if name not in READ_WHEN_RUN}
+        return json.dumps([files, place, read], sort_keys=True, default=str)
 
     def run(
         arguments: Sequence[str],
@@ -158,20 +193,21 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             with mock.patch.dict(os.environ, settings):
                 return dbtRunner(manifest=manifest).invoke(command)
 
-        if (
-            manifest is None
-            and project_dir == ROOT
-            and arguments[0] in ("build", "run", "run-operation", "seed", "test")
+        if manifest is None and (
+            arguments[0] in ("build", "compile", "run", "run-operation", "seed", "test") or list(arguments) == ["parse"]
         ):
-            # dbt itself would parse again, for nine seconds, whenever the file of the profile is another one.
-            place = {name: value for name, value in (os.environ | settings).items() if name.startswith("LEADLAG_")}
-            place["LEADLAG_DUCKDB_PATH"] = duckdb_path.name
-            key = json.dumps([variables, place], sort_keys=True)
+            # dbt itself would parse again, for six seconds, whenever the file of the profile is another one.
+            key = parse_key(project_dir, settings, variables or {})
             if key not in parsed:
                 outcome = invoke(["parse"]).result
                 if isinstance(outcome, Manifest):
                     parsed[key] = outcome
+                    # Manifests stay, and going over their many objects is what a collection takes.
+                    gc.collect()
+                    gc.freeze()
             manifest = parsed.get(key)
+            if manifest is not None and arguments[0] == "parse":
+                return DbtRun(success=True, manifest=manifest)
         # An earlier run has marked the ephemeral models that it wrote into others.
         for node in manifest.nodes.values() if manifest else ():
             if getattr(node, "extra_ctes_injected", False):

@@ -8,13 +8,12 @@ from uuid import UUID
 
 import duckdb
 from conftest import RunDbt
-from dbt.contracts.graph.manifest import Manifest
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 
 CRM = ("salesforce", "hubspot")
-ALL = (*CRM, "web", "ads", "product")
+ALL = (*CRM, "web", "ads", "product", "offline")
 # The least that a connector needs.
 REQUIRED: Tables = {
     "salesforce.lead": [{"id": "00Q0"}],
@@ -22,6 +21,7 @@ REQUIRED: Tables = {
     "web.page_view": [{"page_view_id": "p0"}],
     "ads.spend_daily": [{"platform": "x"}],
     "product.event": [{"event_id": "e0"}],
+    "offline.touch": [{"touch_id": "o0"}],
 }
 T0 = datetime.fromisoformat("2024-03-01 09:00:00")
 
@@ -94,17 +94,6 @@ class Built:
         self.connection.close()
 
 
-_MANIFESTS: dict[str, Manifest | None] = {}
-
-
-def manifest_of(run_dbt: RunDbt, path: Path, variables: Mapping[str, Any]) -> Manifest | None:
-    """The parsed project, once for each set of variables that decide what is enabled."""
-    key = repr(sorted(variables.items()))
-    if key not in _MANIFESTS:
-        _MANIFESTS[key] = run_dbt(["parse"], duckdb_path=path, variables=variables).manifest
-    return _MANIFESTS[key]
-
-
 def build(
     run_dbt: RunDbt,
     path: Path,
@@ -115,7 +104,7 @@ def build(
 ) -> Built:
     """Build models with all that they need, or every staging model and emitter when none is named.
 
-    enabling: variables that decide which models are enabled; the project is parsed anew for them.
+    enabling: variables that decide which models are enabled.
     """
     fixed = {"connectors": list(connectors), "unmapped_status": "quarantine", **(enabling or {})}
     everything = [
@@ -127,7 +116,6 @@ def build(
         ["build", "--exclude-resource-type", "test", "--select", *([f"+{name}" for name in models] or everything)],
         duckdb_path=path,
         variables={**fixed, **variables},
-        manifest=manifest_of(run_dbt, path, fixed),
     )
     return Built(path)
 

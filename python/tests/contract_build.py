@@ -89,7 +89,6 @@ class ContractBuild:
         (packages / "leadlag").symlink_to(ROOT, target_is_directory=True)
         (packages / "dbt_utils").symlink_to(ROOT / "dbt_packages" / "dbt_utils", target_is_directory=True)
         (self.project_dir / "packages.yml").write_text(f"packages:\n  - local: {ROOT}\n", encoding="utf-8")
-        self.manifests: dict[bool, Any] = {}
 
     def write_policies(self, policies: Policies) -> None:
         """Make these policies the project's own."""
@@ -113,7 +112,7 @@ class ContractBuild:
     ) -> "Warehouse":
         """Load the rows, run the selected models with all above them (all when none is named), and open the result.
 
-        flags: further words of the dbt command line, such as WITHOUT_KPIS.
+        flags: further words of the dbt command line, such as GROUND_ONLY.
 
         with_tests: run the project's data tests too; one that fails fails the test.
         """
@@ -131,11 +130,7 @@ class ContractBuild:
         if select:
             arguments += ["--select", *(f"+{name}" for name in select)]
         run = {"duckdb_path": duckdb_path, "project_dir": self.project_dir, "variables": variables}
-        # Parsing costs as much as a build, and of these variables only own_policies decides what there is to build.
-        own = policies is not None
-        if own not in self.manifests:
-            self.manifests[own] = self.run_dbt(["parse"], **run).manifest
-        self.run_dbt(arguments, manifest=self.manifests[own], **run)
+        self.run_dbt(arguments, **run)
         return Warehouse(duckdb_path)
 
 

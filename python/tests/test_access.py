@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = "access"
 MARTS = f"{SCHEMA}_marts"
 PASSWORD = "test"
+# Marts with personal data, which the role leadlag_pii alone may read.
+PERSONAL = {"dim_person_contact", "touchpoint_click", "offline_conversion"}
 LOGINS = {"pipeline": "build", "anna": "analyst", "emil": "region", "alma": "region", "petra": "pii", "stranger": None}
 REGIONS = {"emil": ["EMEA"], "alma": ["APAC", "NA"]}
 
@@ -134,14 +136,14 @@ def test_an_analyst_reads_all_marts_and_no_personal_data(ask: Ask) -> None:
         )
     }
     assert len(marts) >= 21
-    for mart in marts - {"dim_person_contact"}:
+    for mart in marts - PERSONAL:
         # One value of the view over all that is counted.
         condition = (
             "kpi = 'mqls' and period_grain = 'quarter' and cut_name = 'total'" if mart == "kpi_member" else "true"
         )
         assert count(ask, "anna", mart, condition) == count(ask, "leadlag", mart, condition), mart
     for relation in (
-        f"{MARTS}.dim_person_contact",
+        *(f"{MARTS}.{mart}" for mart in sorted(PERSONAL)),
         f"{SCHEMA}_staging.stg_hubspot__contact",
         f"{SCHEMA}_intermediate.int_input__lead_record_checked",
         "hubspot.contact",
@@ -161,6 +163,7 @@ OWN_ROWS = {
     "fct_stage_event": f"journey_key in (select journey_key from {MARTS}.fct_journey where region in {OWN})",
     "fct_touchpoint": f"journey_key in (select journey_key from {MARTS}.fct_journey where region in {OWN})",
     "fct_activity": f"journey_key in (select journey_key from {MARTS}.fct_journey where region in {OWN})",
+    "fct_attribution_credit": f"journey_key in (select journey_key from {MARTS}.fct_journey where region in {OWN})",
     "conversion_rate": f"cut_name = 'region' and cut_value in {OWN}",
     "time_to_convert": f"cut_name = 'region' and cut_value in {OWN}",
     "time_to_convert_summary": f"cut_name = 'region' and cut_value in {OWN}",
@@ -185,7 +188,7 @@ def assert_own_rows_only(ask: Ask) -> None:
 def test_a_regional_reader_reads_the_rows_of_their_regions_only(ask: Ask) -> None:
     assert_own_rows_only(ask)
     assert count(ask, "emil", "fct_journey", "region <> 'EMEA' or region is null") == 0
-    for mart in ("conversion_cohort", "quarantine", "status_discrepancy", "dim_person_contact"):
+    for mart in ("conversion_cohort", "quarantine", "status_discrepancy", *sorted(PERSONAL)):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             count(ask, "emil", mart)
 
@@ -281,6 +284,7 @@ def test_protection_outlives_the_next_builds(ask: Ask, pipeline: dict[str, str])
     assert_own_rows_only(ask)
 
 
+@pytest.mark.long
 def test_protection_outlives_publishing(ask: Ask, pipeline: dict[str, str]) -> None:
     models = {**pipeline, "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test snapshot"}
     done = run(models, sys.executable, "-m", "leadlag", "publish", *VARIABLES)
@@ -317,8 +321,8 @@ def test_duckdb_has_one_file_an_audience(
     ):
         assert export(role, name, regions) == ""
     analyst, emea, pii = (counts(tmp_path / f"{name}.duckdb") for name in ("analyst", "emea", "pii"))
-    assert "dim_person_contact" not in analyst and "dim_person_contact" not in emea
-    assert set(pii) == {"dim_campaign", "dim_date", "dim_person_contact"}
+    assert not PERSONAL & (set(analyst) | set(emea))
+    assert set(pii) == {"dim_campaign", "dim_date", *PERSONAL}
     assert set(emea) == {*OWN_ROWS, *RARE_ROWS, "dim_date", "dim_campaign", "dim_rep", "dim_kpi"}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute(f"use {MARTS}")

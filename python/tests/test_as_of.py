@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WITHOUT_KPIS
+from conftest import GROUND_ONLY
 from contract_build import SHIPPED_POLICIES, ContractBuild, Warehouse, truncated
 from histories import chains, draw_many, histories, place, row
 from leadlag.compare import SPREAD
@@ -51,7 +51,7 @@ class Builds:
             tables = self.tables if known_by is None else truncated(self.tables, known_by)
             path = self.folder / str(len(self.done)) / "leadlag.duckdb"
             # KPIs are sums of the rest; once is enough for them.
-            flags = () if as_of == TIMES["early"] else WITHOUT_KPIS
+            flags = () if as_of == TIMES["early"] else GROUND_ONLY
             self.done[known_by, as_of] = self.project.build(
                 path, tables, Settings(as_of=as_of), select=[MARTS], flags=flags
             )
@@ -90,7 +90,13 @@ def differences(one: dict[str, Counter[tuple[Any, ...]]], other: dict[str, Count
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("moment", TIMES.values(), ids=TIMES.keys())
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(moment, id=name, marks=[pytest.mark.long] * (name == "last_row_excluded"))
+        for name, moment in TIMES.items()
+    ],
+)
 def test_as_of_is_what_was_recorded_by_then(moment: datetime, builds: Builds) -> None:
     rebuilt = builds.marts(known_by=None, as_of=moment)
     assert rebuilt["fct_journey"] and rebuilt["fct_conversion"]
@@ -129,7 +135,7 @@ def test_naming_the_clock_changes_nothing(builds: Builds) -> None:
     unnamed, named = (
         builds.read(
             builds.project.build(
-                builds.folder / name / "leadlag.duckdb", tables, Settings(as_of), select=[MARTS], flags=WITHOUT_KPIS
+                builds.folder / name / "leadlag.duckdb", tables, Settings(as_of), select=[MARTS], flags=GROUND_ONLY
             )
         )
         for name, as_of in (("unnamed", None), ("named", changed + timedelta(days=1)))

@@ -14,7 +14,7 @@ from unittest import mock
 
 import duckdb
 import pytest
-from conftest import ROOT, WITHOUT_KPIS, RunDbt, mart_digests
+from conftest import GROUND_ONLY, ROOT, RunDbt, mart_digests
 from leadlag.audit import publish
 from leadlag.audit.command import UnusableError
 from leadlag.audit.results import COLUMNS
@@ -349,18 +349,17 @@ def server(
     return environment
 
 
+@pytest.mark.long
 def test_a_build_goes_on_from_published_marts(
     server: dict[str, str], command: Command, run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What builds remember is published with the tables that it describes: build, publish, build is a full build."""
     monkeypatch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "test unit_test snapshot")
 
-    manifest = run_dbt(["parse"], duckdb_path=tmp_path / "none", environment=server).manifest
-
     def build(*flags: str) -> dict[str, Mart]:
         """A build in place, and its marts."""
-        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot", *WITHOUT_KPIS]
-        run_dbt(words, duckdb_path=tmp_path / "none", environment=server, manifest=manifest)
+        words = ["build", *flags, "--exclude-resource-type", "test", "unit_test", "snapshot", *GROUND_ONLY]
+        run_dbt(words, duckdb_path=tmp_path / "none", environment=server)
         with opened("postgres") as warehouse:
             found = read_marts(warehouse)
         found.pop("data_quality_trend", None)

@@ -107,6 +107,25 @@ def test_each_bad_row_is_quarantined_with_its_reason(project: ContractBuild, war
             {"source_system": "salesforce", "source_id": "O1", "occurred_at": DAY, "amount": -5},
             {"source_system": "salesforce", "source_id": "O2", "occurred_at": DAY, "is_deleted": True},
         ],
+        "spend": [
+            {
+                "source_system": "ads",
+                "source_table": "spend_daily",
+                "source_id": "P1",
+                "occurred_at": DAY,
+                "spend_date": DAY.date(),
+                "amount": -5,
+            },
+            # Kept: what it costs is unknown, and attribution counts it as such.
+            {
+                "source_system": "ads",
+                "source_table": "spend_daily",
+                "source_id": "P2",
+                "occurred_at": DAY,
+                "spend_date": DAY.date(),
+                "amount": None,
+            },
+        ],
         "opportunity_stage_event": [
             {
                 "source_system": "salesforce",
@@ -133,6 +152,7 @@ def test_each_bad_row_is_quarantined_with_its_reason(project: ContractBuild, war
             ("status_event", "S5", "orphan_reference", "record_source_id"),
             ("status_event", "", "missing_key", "source_id"),
             ("opportunity", "O1", "negative_amount", "amount"),
+            ("spend", "P1", "negative_amount", "amount"),
             ("opportunity", "O2", "deleted_in_source", "is_deleted"),
             ("opportunity_stage_event", "H1", "orphan_reference", "opportunity_source_id"),
         ]
@@ -230,8 +250,8 @@ def nothing_built(warehouse: Path) -> None:
         built = connection.execute(
             """select table_name from information_schema.tables
             where table_type = 'BASE TABLE'
-            -- The history of the rules also keeps those that were refused; tables of audits and builds are there before anything.
-            and table_schema not in ('raw', 'main_policy', 'main_snapshots', 'main_audit', 'main_build')
+            -- The history of the rules also keeps those that were refused; tables of the companion and of builds are there before anything.
+            and table_schema not in ('raw', 'main_policy', 'main_snapshots', 'main_audit', 'main_prediction', 'main_build')
             and table_name <> 'int_policy__violation'"""
         ).fetchall()
     assert built == []
@@ -351,3 +371,58 @@ def test_times_of_two_zones_are_one_clock(project: ContractBuild, warehouse: Pat
     )
     (journey,) = built.read("fct_journey")
     assert str(journey["entered_date"]) == "2024-04-01"
+
+
+# What each insertion into a rule table must be told, in the order of int_policy__violation.
+BROKEN_RULES = {
+    "insert into utm_taxonomy values ('CPC', '.*', '.*', 'nobody')": "utm_taxonomy.csv, row [CPC, .*, .*, nobody]: a cell is empty, or",
+    "insert into utm_taxonomy values ('cpc', '.*', '.*', 'nobody')": "utm_taxonomy.csv, row [cpc]: 2 rows for the same utm_medium",
+    "delete from utm_taxonomy where utm_medium = '*'": "utm_taxonomy.csv, row [*]: no row says what counts for an unknown medium",
+    "insert into utm_alias values ('utm_term', 'a', 'b')": "utm_alias.csv, row [utm_term, a, b]: an unknown parameter",
+    "insert into utm_alias values ('utm_source', 'Goog', 'google')": "utm_alias.csv, row [utm_source, Goog, google]: an unknown parameter",
+    "insert into utm_alias values ('utm_source', 'meta', 'fb')": "utm_alias.csv, row [utm_source, meta, fb]: the standard value is an",
+    "insert into utm_alias values ('utm_medium', 'tv', 'television')": "utm_alias.csv, row [utm_medium, tv, television]: the standard",
+    "insert into utm_alias values ('utm_medium', 'event', 'paid_social')": "utm_alias.csv, row [utm_medium, event, paid_social]: the",
+    "insert into utm_alias values ('utm_medium', 'ppc', 'display')": "utm_alias.csv, row [utm_medium, ppc]: 2 rows for the same",
+    "insert into traffic_rule values (1, '*', '*', '*', 'bot', null)": "traffic_rule.csv, row [1, *, *, *, bot]: no rule_order, an unknown",
+    "insert into traffic_rule values (500, 'x', '*', '*', 'robot', null)": "traffic_rule.csv, row [500, x, *, *, robot]: no rule_order, an",
+    "update attribution_model set method = 'guess' where attribution_model = 'linear' and milestone = 'mql'": (
+        "attribution_model.csv, row [linear, 1, mql, guess, all, active]: no name, or an unknown milestone, method"
+    ),
+    "update attribution_model set half_life_days = 0 where attribution_model = 'time_decay' and milestone = 'won'": (
+        "attribution_model.csv, row [time_decay, 1, won, 365, 0.000000, (empty)]: a number that the method needs is missing"
+    ),
+    "update attribution_model set is_reference = true where attribution_model = 'linear' and milestone = 'won'": (
+        "attribution_model.csv, row [won]: not exactly one active model of the milestone is the reference"
+    ),
+    "update attribution_position set share = 0.3 where attribution_model = 'u_shaped' and position = 'first'": (
+        "attribution_position.csv, row [u_shaped, 1]: the shares of the model do not add up to 1"
+    ),
+    "update attribution_position set position = 'middle' where attribution_model = 'linear'": (
+        "attribution_position.csv, row [linear, 1, middle, 1.000000]: an unknown position, or no positive share"
+    ),
+    "update attribution_channel_weight set weight = -1 where channel = '*'": (
+        "attribution_channel_weight.csv, row [house_weight, 1, *, -1.000000]: an unknown channel, or no weight"
+    ),
+    "insert into ad_platform values ('tv', 'television', null)": "ad_platform.csv, row [tv, television]: no platform, or an unknown",
+    "update channel_budget_rule set bound_share = 1": "channel_budget_rule.csv, row [4, 0.240000, 0.120000, 1.000000]: a number is",
+    "insert into channel_experiment (channel, ended_on, spend_change) values ('paid_search', '2024-05-01', 0)": (
+        "channel_experiment.csv, row [paid_search, 2024-05-01, 0.00, (empty), (empty)]: an unknown channel, or a result without"
+    ),
+}
+
+
+def test_rules_of_tracking_and_attribution_that_cannot_work_stop_the_run(
+    project: ContractBuild, run_dbt: RunDbt, warehouse: Path
+) -> None:
+    load_raw(warehouse, {})
+    where = {"duckdb_path": warehouse, "project_dir": project.project_dir}
+    run_dbt(["seed"], **where)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("use main_policy")
+        for statement in BROKEN_RULES:
+            connection.execute(statement)
+    run = run_dbt(["run", "--select", "+int_policy__violation"], may_fail=True, **where)
+    message = run.messages["int_policy__violation"]
+    assert [line for line in BROKEN_RULES.values() if line not in message] == [], message
+    assert message.count("- seeds/policy/") == len(BROKEN_RULES), message

@@ -206,9 +206,20 @@ def test_touches(build: Build) -> None:
             (1, "f", "c", at(2), "https://a.example/demo?gclid=G"),
             (1, "f", None, at(3), None),
         ),
+        # Answers within a minute of a form; what a seller notes is none, and neither is another property.
+        "hubspot.contact_property_history": rows(
+            "contact_id name value timestamp source",
+            (1, "how_did_you_hear_about_us", "LinkedIn", at(3, 1 / 61), "FORM"),
+            (1, "how_did_you_hear_about_us", "Email", at(2), "CRM_UI"),
+            (1, "how_did_you_hear_about_us", "Print", at(2, 1 / 59), "FORM"),
+            (1, "lifecyclestage", "lead", at(2), "FORM"),
+            (2, "how_did_you_hear_about_us", "A friend", at(2), "FORM"),
+        ),
     }
     built = build(tables, "int_input__hubspot_touchpoint")
     columns = "touchpoint_type, interaction, email, record_source_id, campaign_name, page_url"
+    said = "select self_reported_source from int_input__hubspot_touchpoint where touchpoint_type = 'form' order by occurred_at"
+    assert built.rows(said) == [(None,), ("LinkedIn",)]
     assert built.rows(f"select {columns} from int_input__hubspot_touchpoint order by occurred_at, 2") == [
         ("email", "click", "a@b.example", None, "May", "https://a.example/x?utm_source=News%20Letter"),
         ("email", "open", "a@b.example", None, "May", None),

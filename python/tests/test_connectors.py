@@ -19,7 +19,6 @@ from connector_build import (
     builder,
     load,
     load_samples,
-    manifest_of,
     rename_to_camel_case,
     rows,
     sample_files,
@@ -190,8 +189,7 @@ def test_absent_columns_and_tables_become_typed_nulls_and_empty_relations(run_db
 
 def test_absent_required_table_is_one_error_before_anything_is_built(run_dbt: RunDbt, warehouse: Path) -> None:
     load(warehouse, {"salesforce.contact": rows("id", ("0031",)), "hubspot.contact": rows("id", (1,))})
-    manifest = manifest_of(run_dbt, warehouse, CRM_VARIABLES)
-    run = run_dbt(["build"], duckdb_path=warehouse, variables=CRM_VARIABLES, manifest=manifest, may_fail=True)
+    run = run_dbt(["build"], duckdb_path=warehouse, variables=CRM_VARIABLES, may_fail=True)
     message = "\n".join(run.messages.values())
     assert not run.success
     assert message.count("required table") == 1
@@ -204,8 +202,7 @@ def test_absent_required_table_is_one_error_before_anything_is_built(run_dbt: Ru
 
 def test_compiling_needs_no_tables(run_dbt: RunDbt, warehouse: Path) -> None:
     """The docs site and the linter compile without a warehouse."""
-    manifest = manifest_of(run_dbt, warehouse, CRM_VARIABLES)
-    run_dbt(["compile"], duckdb_path=warehouse, variables=CRM_VARIABLES, manifest=manifest)
+    run_dbt(["compile"], duckdb_path=warehouse, variables=CRM_VARIABLES)
 
 
 def test_schema_and_table_can_be_named(run_dbt: RunDbt, warehouse: Path) -> None:
@@ -230,9 +227,8 @@ def test_field_map_decides_which_column_is_read(run_dbt: RunDbt, warehouse: Path
             "case staging_column when 'region' then 'sales_region_c' else 'no_such_column|mobile_phone' end "
             "where connector = 'salesforce' and source_table = 'lead' and staging_column in ('region', 'phone')"
         )
-    manifest = manifest_of(run_dbt, warehouse, CRM_VARIABLES)
     select = ["run", "--select", "stg_salesforce__lead"]
-    run_dbt(select, duckdb_path=warehouse, variables=CRM_VARIABLES, manifest=manifest)
+    run_dbt(select, duckdb_path=warehouse, variables=CRM_VARIABLES)
     built = Built(warehouse)
     assert built.rows(query) == [("DACH", "0170")]
     built.close()
@@ -266,7 +262,7 @@ def test_field_map_and_staging_agree(run_dbt: RunDbt, warehouse: Path) -> None:
     mapped = pd.read_csv(ROOT / "seeds/policy/field_map.csv", dtype=str)
     assert not mapped.duplicated(["connector", "source_table", "staging_column"]).any()
     assert set(mapped["data_type"]) <= {"string", "timestamp", "date", "numeric", "bigint", "boolean"}
-    manifest = manifest_of(run_dbt, warehouse, {"connectors": list(ALL), "unmapped_status": "quarantine"})
+    manifest = run_dbt(["parse"], duckdb_path=warehouse, variables={"connectors": list(ALL)}).manifest
     assert manifest is not None
     declared = {(source.source_name, source.name) for source in manifest.sources.values()}
     sources = {(connector, table) for connector, table in declared if connector in ALL}
@@ -300,4 +296,4 @@ def test_emitters_deliver_only_columns_of_the_contract(run_dbt: RunDbt, warehous
                 assert kind in like.get(types[column], {types[column].upper()}), f"{name}.{column}"
             emitters += [name] if columns else []
     built.close()
-    assert len(emitters) == 25
+    assert len(emitters) == 26

@@ -154,7 +154,23 @@ CAUGHT: dict[str, tuple[Change, list[str]]] = {
     ),
     "SQL far behind": (
         lambda seeds: seeds.edit("int_lifecycle__stage_signal", "select", "select distinct"),
-        ["model int_lifecycle__stage_signal: its SQL", "without a new version of conversion_definition first_touch_to"],
+        ["model int_lifecycle__stage_signal: its SQL", "without a new version of attribution_model first_paid"],
+    ),
+    "share of a position": (
+        lambda seeds: seeds.change(
+            "attribution_position", {"attribution_model": "w_shaped", "position": "first"}, share="0.4"
+        ),
+        ["attribution_position.csv, row w_shaped, 1, first: column share: 0.3 -> 0.4"],
+    ),
+    "lookback of a model": (
+        lambda seeds: seeds.change(
+            "attribution_model", {"attribution_model": "linear", "milestone": "mql"}, lookback_days="90"
+        ),
+        ["attribution_model.csv, row linear, 1, mql: column lookback_days: 365 -> 90"],
+    ),
+    "SQL of credit": (
+        lambda seeds: seeds.edit("int_attribution__path", "<= 86400", "< 86400"),
+        ["model int_attribution__path: its SQL", "without a new version of attribution_model first_paid"],
     ),
     "macro": (
         lambda seeds: seeds.edit_macro(
@@ -474,7 +490,10 @@ def test_the_change_log_and_the_lock_agree_on_what_decides(log: Warehouse) -> No
         if row["is_deciding"]:
             logged.setdefault(row["definition_type"], set()).add(row["column_name"])
     # A new version always begins another day, and components are the rows of a seed of their own.
-    locked_columns = {name: set(seed.deciding) - {"valid_from"} for name, seed in SEEDS.items()}
+    # Attribution models have a log of their own (attribution_run_history).
+    locked_columns = {
+        name: set(seed.deciding) - {"valid_from"} for name, seed in SEEDS.items() if "attribution" not in name
+    }
     assert locked_columns.pop("kpi_component") == {"exponent"}
     locked_columns["kpi"].add("components")
     assert logged == locked_columns

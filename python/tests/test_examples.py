@@ -8,17 +8,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import ROOT, InstallPackages, RunDbt
+from conftest import GROUND_ONLY, ROOT, InstallPackages, RunDbt
 
 
 def build(
-    name: str, folder: Path, run_dbt: RunDbt, install_packages: InstallPackages, shared_data: Path
+    name: str, folder: Path, run_dbt: RunDbt, install_packages: InstallPackages, shared_data: Path, *flags: str
 ) -> duckdb.DuckDBPyConnection:
     path = folder / "leadlag.duckdb"
     project_dir = ROOT / "examples" / name
     install_packages(project_dir)
     run = run_dbt(
-        ["build", "--exclude-resource-type", "unit_test", "snapshot"],
+        ["build", "--exclude-resource-type", "unit_test", "snapshot", *flags],
         duckdb_path=path,
         project_dir=project_dir,
         environment={"LEADLAG_SHARED_DATA": str(shared_data)},
@@ -41,7 +41,9 @@ def olist(
 def bpi2012(
     tmp_path_factory: pytest.TempPathFactory, run_dbt: RunDbt, install_packages: InstallPackages, shared_data: Path
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    with build("bpi2012", tmp_path_factory.mktemp("bpi2012"), run_dbt, install_packages, shared_data) as connection:
+    # One of the two whole is enough.
+    place = tmp_path_factory.mktemp("bpi2012")
+    with build("bpi2012", place, run_dbt, install_packages, shared_data, *GROUND_ONLY) as connection:
         yield connection
 
 

@@ -8,7 +8,6 @@ import duckdb
 import pytest
 import yaml
 from conftest import ROOT, InstallPackages, RunDbt
-from dbt.contracts.graph.manifest import Manifest
 from leadlag.cli import main
 
 # `entity, system.table: rule` -> verdict, of those that ask for somebody.
@@ -25,14 +24,12 @@ class Company:
             patch.setenv("LEADLAG_DUCKDB_PATH", str(self.path))
             simulate = ["simulate", "--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb"]
             assert main([*simulate, "--leads", "2000", "--seed", "7"]) == 0
-        self.manifest: Manifest | None = run_dbt(["parse"], duckdb_path=self.path).manifest
         self.build(self.path)
 
     def build(self, path: Path) -> None:
         self.run_dbt(
             ["build", "--select", "+source_health", "--exclude-resource-type", "test", "unit_test"],
             duckdb_path=path,
-            manifest=self.manifest,
         )
 
     def report(self, path: Path) -> bool:

@@ -11,23 +11,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import psycopg2
+import psycopg2.extensions
 import pytest
-from conftest import WITHOUT_KPIS, RunDbt
+from conftest import GROUND_ONLY, RunDbt
 from daily_loads import OPERATIONS, RawTables, apply
 from leadlag.compare import Mart, compare, read_marts
 from leadlag.warehouse import opened
 from rule_changes import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot", *WITHOUT_KPIS)
-VIEWS: dict[str, set[str]] = {"duckdb": set(), "postgres": {"data_quality_trend"}}
+MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot", *GROUND_ONLY)
+VIEWS: dict[str, set[str]] = {
+    "duckdb": set(),
+    "postgres": {"data_quality_trend", "forecast_current", "forecast_backtest"},
+}
 
 
 def start(environment: Mapping[str, str], selection: Sequence[str] = MODELS) -> subprocess.Popen[str]:
@@ -59,6 +64,38 @@ def reached(process: subprocess.Popen[str], nodes: int) -> None:
     pytest.fail(f"the build ended before its node {nodes}", pytrace=False)
 
 
+@contextmanager
+def held(process: subprocess.Popen[str], environment: Mapping[str, str]) -> Iterator[None]:
+    """Keeps a build, which has come no further than its seeds, from ending meanwhile."""
+    if environment["LEADLAG_TARGET"] == "duckdb":
+        os.killpg(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+        return
+    # A stopped process might have no connection to the server, by which others know that it lives.
+    with server_of(environment) as server, server.cursor() as cursor:
+        cursor.execute("lock table salesforce.lead in access exclusive mode")
+        yield
+        server.rollback()
+
+
+@contextmanager
+def server_of(environment: Mapping[str, str]) -> Iterator[psycopg2.extensions.connection]:
+    connection = psycopg2.connect(
+        host=environment["LEADLAG_PG_HOST"],
+        port=environment["LEADLAG_PG_PORT"],
+        dbname=environment["LEADLAG_PG_DATABASE"],
+        user=environment["LEADLAG_PG_USER"],
+        password=environment["LEADLAG_PG_PASSWORD"],
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
 def marts_of(engine: str, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Mart]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -80,19 +117,11 @@ def environment(
     engine = request.param
     (folder / "leadlag.duckdb").unlink(missing_ok=True)
     if engine == "postgres":
-        server = psycopg2.connect(
-            host=postgres_server["LEADLAG_PG_HOST"],
-            port=postgres_server["LEADLAG_PG_PORT"],
-            dbname=postgres_server["LEADLAG_PG_DATABASE"],
-            user=postgres_server["LEADLAG_PG_USER"],
-            password=postgres_server["LEADLAG_PG_PASSWORD"],
-        )
-        server.autocommit = True
-        with server.cursor() as cursor:
+        with server_of(postgres_server) as server, server.cursor() as cursor:
+            server.autocommit = True
             cursor.execute("select nspname from pg_namespace where nspname like 'interrupted%'")
             for (schema,) in cursor.fetchall():
                 cursor.execute(f"drop schema {schema} cascade")
-        server.close()
     environment = {
         **os.environ,
         **postgres_server,
@@ -109,7 +138,7 @@ def environment(
     return environment
 
 
-@pytest.mark.parametrize("environment", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize("environment", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
 def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +162,7 @@ def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
     assert compare({"undisturbed": undisturbed, "again": marts_of(engine, environment, monkeypatch)}) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("environment", ["duckdb"], indirect=True)
 def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
     environment: dict[str, str], run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -170,13 +200,13 @@ def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
     assert compare({"full": marts_of("duckdb", environment, monkeypatch), "retried": marts}) == [], sorted(done)
 
 
-@pytest.mark.parametrize("environment", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize("environment", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
 def test_a_second_build_at_the_same_time_stops_and_says_why(environment: dict[str, str]) -> None:
-    # With its tests, or it might have ended before the second has parsed the project.
-    first = start(environment, ["--exclude-resource-type", "unit_test"])
+    first = start(environment)
     reached(first, 20)
-    second = start({**environment, "DBT_TARGET_PATH": environment["DBT_TARGET_PATH"] + "2"})
-    printed, _ = second.communicate(timeout=120)
+    with held(first, environment):
+        second = start({**environment, "DBT_TARGET_PATH": environment["DBT_TARGET_PATH"] + "2"})
+        printed, _ = second.communicate(timeout=120)
     assert second.returncode != 0, printed
     expected = {"duckdb": "Could not set lock on file", "postgres": "another build of schema interrupted is running"}
     assert expected[environment["LEADLAG_TARGET"]] in printed, printed
@@ -186,26 +216,18 @@ def test_a_second_build_at_the_same_time_stops_and_says_why(environment: dict[st
 @pytest.mark.parametrize("environment", ["postgres"], indirect=True)
 def test_readers_of_postgresql_see_whole_tables_throughout_a_build(environment: dict[str, str]) -> None:
     finish(start(environment))
-    connection = psycopg2.connect(
-        host=environment["LEADLAG_PG_HOST"],
-        port=environment["LEADLAG_PG_PORT"],
-        dbname=environment["LEADLAG_PG_DATABASE"],
-        user=environment["LEADLAG_PG_USER"],
-        password=environment["LEADLAG_PG_PASSWORD"],
-    )
-    connection.autocommit = True
     marts = ("dim_person", "fct_touchpoint", "fct_journey", "fct_conversion", "conversion_rate")
     question = "union all ".join(f"select '{mart}', count(*) from interrupted_marts.{mart} " for mart in marts)
     seen = set()
     reads = 0
     process = start(environment)
-    with connection.cursor() as cursor:
+    with server_of(environment) as server, server.cursor() as cursor:
+        server.autocommit = True
         while process.poll() is None:
             cursor.execute(question)
             seen.update(cursor.fetchall())
             reads += 1
             time.sleep(0.005)
-    connection.close()
     finish(process)
     assert reads > 100
     assert {mart for mart, _ in seen} == set(marts)

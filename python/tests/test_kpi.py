@@ -28,7 +28,10 @@ def company(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest.TempPa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEADLAG_DUCKDB_PATH", str(path))
         assert main(["simulate", "--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb", *arguments]) == 0
-    run_dbt(["build", "--exclude-resource-type", "test", "unit_test", "snapshot"], duckdb_path=path)
+    run_dbt(
+        ["build", "--select", "+leadlag.marts.kpi", "--exclude-resource-type", "test", "unit_test", "snapshot"],
+        duckdb_path=path,
+    )
     return path
 
 

@@ -86,6 +86,7 @@ PLANS = [
     Plan(9, NOON, NEW_YORK, utc("2024-06-01 00:00")),
     Plan(10, BERLIN_MIDNIGHT, BERLIN, utc("2026-01-01 00:00")),
 ]
+IN_TIME = [pytest.param(plan, marks=[pytest.mark.long] * (plan.number in (2, 5, 6))) for plan in PLANS]
 HISTORIES, CHAINS = 200, 5
 
 
@@ -409,7 +410,7 @@ def batch_of(run_dbt: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
     return batch
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("plan", IN_TIME, ids=str)
 def test_sql_and_oracle_agree(plan: Plan, batch_of: Callable[[Plan], Batch]) -> None:
     batch = batch_of(plan)
     reports = [batch.report(relation, rows) for relation, rows in batch.expected().items()]

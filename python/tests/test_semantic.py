@@ -93,7 +93,17 @@ def layer(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest.TempPath
     parsed = run_dbt(["parse"], duckdb_path=path).manifest
     assert parsed is not None
     run_dbt(
-        ["build", "--select", "+fct_kpi", "dim_kpi", "dim_date", "--exclude-resource-type", "test", "unit_test"],
+        [
+            "build",
+            "--select",
+            "+fct_kpi",
+            "dim_kpi",
+            "dim_date",
+            "+attribution_comparison",
+            "--exclude-resource-type",
+            "test",
+            "unit_test",
+        ],
         duckdb_path=path,
         manifest=parsed,
     )
@@ -194,3 +204,33 @@ def test_conversion_metric_counts_as_its_description_says(layer: Layer) -> None:
     assert metric == {(month.date(), "(all)"): rate for month, rate in counted}
     kpi = layer.kpi("mql_to_sql_60d_rate", "month", "total")
     assert any(kpi[key] != metric[key] for key in kpi.keys() & metric.keys())
+
+
+def test_credit_is_that_of_the_comparison(layer: Layer) -> None:
+    for metric, column, milestones in (
+        ("attributed_conversions", "credit", ("mql", "won")),
+        ("attributed_revenue", "amount_base", ("won",)),
+    ):
+        for milestone in milestones:
+            request = MetricFlowQueryRequest.create(
+                metric_names=[metric],
+                group_by_names=[
+                    "metric_time__quarter",
+                    "attribution_credit__attribution_model",
+                    "attribution_credit__channel",
+                ],
+                where_constraints=[f"{{{{ Dimension('attribution_credit__milestone') }}}} = '{milestone}'"],
+            )
+            table = layer.engine.query(request).result_df
+            assert table is not None
+            found = {(row[0].date(), *row[1:3]): row[3] or 0 for row in table.rows}
+            expected = {
+                (start.date(), model, channel): value
+                for start, model, channel, value in layer.sql(
+                    f"""select period_start, attribution_model, cut_value, {column} from main_marts.attribution_comparison
+                    where period_grain = 'quarter' and cut_name = 'channel' and milestone = '{milestone}'"""
+                )
+            }
+            # The comparison has a row also where only the reference model gives credit.
+            assert len(found) > 50 and found.keys() <= expected.keys()
+            assert {key: found.get(key, 0) for key in expected} == pytest.approx(expected, rel=1e-9, abs=1e-9)

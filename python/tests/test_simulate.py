@@ -24,6 +24,7 @@ from leadlag import warehouse
 from leadlag.cli import main
 from leadlag.simulate import DEFECTS, SCHEMAS, SimulationError, clock, generate, make_settings, run, settings
 from leadlag.simulate.arrays import salesforce_id
+from leadlag.simulate.hubspot.forms import QUESTION
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = ROOT / "seeds" / "policy"
@@ -144,6 +145,8 @@ def status_events(tables: Tables) -> list[tuple[Any, str, str, dt.datetime]]:
             stage = stages[("salesforce", "status", status.strip().lower())]
             events.append((("salesforce", "lead", lead["id"]), "salesforce", stage, moment))
     for change in rows(tables, "hubspot.contact_property_history"):
+        if change["name"] == QUESTION:
+            continue
         stage = stages[("hubspot", change["name"], change["value"].strip().lower())]
         events.append((("hubspot", "contact", str(change["contact_id"])), "hubspot", stage, change["timestamp"]))
     return [event for event in events if event[2] != "ignored"]

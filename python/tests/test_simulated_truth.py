@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import WITHOUT_KPIS, RunDbt
+from conftest import GROUND_ONLY, RunDbt
 from leadlag.cli import main
 
 AS_OF = "2025-02-10 13:30:00"
@@ -34,7 +34,7 @@ def company(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest.TempPa
             done = main(["simulate", "--quiet", "--profiles-dir", str(profiles_dir), "--target", "duckdb", *arguments])
         assert done == 0
         run_dbt(
-            ["build", "--exclude-resource-type", "unit_test", "snapshot", *WITHOUT_KPIS],
+            ["build", "--exclude-resource-type", "unit_test", "snapshot", *GROUND_ONLY],
             duckdb_path=path,
             variables=variables,
         )
@@ -246,6 +246,7 @@ def test_returns_before_the_gap_reopen_and_later_ones_begin_anew(faulty: Path, q
     ) == [(False, True, False), (True, True, True)]
 
 
+@pytest.mark.long
 def test_as_of_all_data_equals_the_data_recorded_by_then(company: Company) -> None:
     """Whole companies through the connectors, mart for mart and row for row.
 

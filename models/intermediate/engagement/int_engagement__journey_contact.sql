@@ -9,7 +9,7 @@ with touch as (
         min(occurred_at) as first_touch_at,
         count(*) as touchpoint_count
     from {{ ref('fct_touchpoint') }}
-    where journey_key is not null and {{ leadlag.of_touched_persons(since) }}
+    where journey_key is not null and traffic = 'person' and {{ leadlag.of_touched_persons(since) }}
     group by journey_key, person_key
 
 ),
@@ -23,6 +23,7 @@ first_touch as (
     from {{ ref('fct_touchpoint') }} as touchpoint
     inner join touch
         on touchpoint.journey_key = touch.journey_key and touchpoint.occurred_at = touch.first_touch_at
+    where touchpoint.traffic = 'person'
     group by touchpoint.journey_key
 
 ),

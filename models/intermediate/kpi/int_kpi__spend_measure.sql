@@ -1,15 +1,6 @@
 {{ config(materialized='view') }}
 
-with rate as (
-
-    select
-        currency_rate.*,
-        lead(valid_from) over (partition by currency_code order by valid_from) as valid_to
-    from {{ ref('currency_rate') }} as currency_rate
-
-),
-
-segment as (
+with segment as (
     select {{ leadlag.segment_columns({}) }}
 ),
 
@@ -19,15 +10,10 @@ spend as (
         spend.spend_key,
         spend.spend_date,
         segment.segment_key,
-        {{ leadlag.double('spend.amount * rate.rate_to_base') }} as amount
-    from {{ ref('int_input__spend') }} as spend
-    inner join rate
-        on
-            upper(coalesce(spend.currency_code, '{{ var("base_currency", "EUR") }}')) = rate.currency_code
-            and spend.spend_date >= rate.valid_from
-            and (spend.spend_date < rate.valid_to or rate.valid_to is null)
+        spend.amount_base as amount
+    from {{ ref('int_engagement__spend') }} as spend
     cross join segment
-    where spend.amount is not null
+    where spend.amount_base is not null
 
 )
 

@@ -2,7 +2,7 @@
 {%- set policies = [
     'access_principal', 'channel_rule', 'conversion_definition', 'currency_rate', 'field_map', 'health_rule', 'lead_source_map',
     'qualified_opportunity_rule', 'quarantine_rule', 'recycle_rule', 'sales_contact_rule', 'shared_mailbox', 'stage',
-    'stage_authority', 'status_map',
+    'stage_authority', 'status_map', 'traffic_rule', 'utm_alias',
 ] %}
 
 {% for policy in policies -%}

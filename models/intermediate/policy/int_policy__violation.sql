@@ -18,6 +18,14 @@ with violation as (
     union all
     select * from {{ ref('int_policy__report_violation') }}
     union all
+    select * from {{ ref('int_policy__attribution_violation') }}
+    union all
+    select * from {{ ref('int_policy__budget_violation') }}
+    union all
+    select * from {{ ref('int_policy__closed_loop_violation') }}
+    union all
+    select * from {{ ref('int_policy__tracking_violation') }}
+    union all
     select
         'seeds/policy/status_map.csv' as seed_file,
         source_system || ', ' || status_field || ', ' || status_raw as policy_row,

@@ -51,7 +51,9 @@ rated as (
 
     select
         counted.*,
-        cast({{ dbt.dateadd('month', -1, 'cohort_month') }} as date) as previous_month,
+        case
+            when is_over and mature_entered = entered then cast({{ dbt.dateadd('month', -1, 'cohort_month') }} as date)
+        end as previous_month,
         is_over and mature_entered = entered as is_complete,
         {{ leadlag.share('converted', 'mature_entered') }} as rate,
         {{ leadlag.wilson_low('converted', 'mature_entered') }} as rate_low,
@@ -88,5 +90,4 @@ left join rated as previous
         {%- endfor %}
         rated.previous_month = previous.cohort_month
         and rated.period_number = previous.period_number
-        and rated.is_complete
         and previous.is_complete

@@ -48,17 +48,6 @@ stated as (
     from opportunity
     left join latest on opportunity.opportunity_key = latest.opportunity_key and latest.recency = 1
 
-),
-
-rate as (
-
-    select
-        currency_code,
-        rate_to_base,
-        valid_from,
-        coalesce(lead(valid_from) over (partition by currency_code order by valid_from), cast('9999-12-31' as date)) as valid_to
-    from {{ ref('currency_rate') }}
-
 )
 
 select
@@ -99,7 +88,7 @@ left join {{ ref('int_lifecycle__journey') }} as journey
         and stated.occurred_at <= journey.owns_until
 left join {{ ref('int_input__opportunity') }} as mirrored
     on stated.mirrored_source_system = mirrored.source_system and stated.mirrored_source_id = mirrored.source_id
-left join rate
+left join {{ ref('int_engagement__currency_rate') }} as rate
     on
         stated.latest_currency_code = rate.currency_code
         and cast(stated.occurred_at as date) >= rate.valid_from

@@ -61,6 +61,7 @@ select
     linked.recorded_at,
     linked.touchpoint_type,
     linked.interaction,
+    coalesce(traffic.traffic, 'person') as traffic,
     channel.channel,
     channel.is_paid,
     campaign.campaign_key,
@@ -71,9 +72,9 @@ select
     linked.utm_content,
     linked.utm_term,
     linked.click_id_type,
-    linked.click_id,
     linked.referrer_domain,
-    linked.landing_path
+    linked.landing_path,
+    case when linked.self_reported_source is not null then coalesce(source_map.lead_source, 'other') end as self_reported_source
 from linked
 left join {{ ref('int_lifecycle__journey') }} as journey
     on
@@ -87,5 +88,12 @@ left join {{ ref('int_engagement__channel') }} as channel
         and coalesce(linked.utm_medium, '') = channel.utm_medium
         and coalesce(linked.referrer_domain, '') = channel.referrer_domain
         and coalesce(linked.click_id_type, '') = channel.click_id_type
+left join {{ ref('int_engagement__traffic') }} as traffic
+    on
+        coalesce(linked.user_agent, '') = traffic.user_agent
+        and coalesce(linked.page_host, '') = traffic.page_host
+        and coalesce(linked.referrer_domain, '') = traffic.referrer_domain
 left join {{ ref('int_input__campaign') }} as campaign
     on linked.source_system = campaign.source_system and linked.campaign_source_id = campaign.source_id
+left join {{ ref('lead_source_map') }} as source_map
+    on lower(trim(linked.self_reported_source)) = lower(trim(source_map.lead_source_raw))

@@ -1,11 +1,25 @@
 {{ config(materialized='view') }}
 
+-- Days by period are joined by plain equality; a case over the three starts of dim_date makes DuckDB join all periods first.
+with day_period as (
+
+    select
+        day.date_day,
+        period.period_grain,
+        period.period_start,
+        period.next_period_start
+    from {{ ref('int_kpi__period') }} as period
+    inner join {{ ref('dim_date') }} as day
+        on period.period_start <= day.date_day and period.next_period_start > day.date_day
+
+)
+
 select
     role.kpi,
     role.version,
     role.variant,
-    period.period_grain,
-    period.period_start,
+    day_period.period_grain,
+    day_period.period_start,
     kpi_cut.cut_name,
     segment_cut.cut_value,
     role.role,
@@ -21,14 +35,9 @@ inner join {{ ref('int_kpi__kpi_cut') }} as kpi_cut on role.kpi = kpi_cut.kpi
 inner join {{ ref('int_kpi__measure') }} as measure on role.measure = measure.measure and role.segment_key = measure.segment_key
 inner join {{ ref('int_kpi__segment_cut') }} as segment_cut
     on role.segment_key = segment_cut.segment_key and kpi_cut.cut_name = segment_cut.cut_name
-inner join {{ ref('dim_date') }} as day on measure.measured_date = day.date_day
-inner join {{ ref('int_kpi__period') }} as period
+inner join day_period
     on
-        kpi_cut.period_grain = period.period_grain
-        and case kpi_cut.period_grain
-            when 'week' then day.week_start
-            when 'month' then day.month_start
-            else day.quarter_start
-        end = period.period_start
-        and role.valid_from <= period.period_start
-        and (role.valid_to >= period.next_period_start or role.valid_to is null)
+        measure.measured_date = day_period.date_day
+        and kpi_cut.period_grain = day_period.period_grain
+        and role.valid_from <= day_period.period_start
+        and (role.valid_to >= day_period.next_period_start or role.valid_to is null)

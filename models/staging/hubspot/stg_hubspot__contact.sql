@@ -22,6 +22,8 @@ select
     lifecycle_stage,
     lead_status,
     lead_source,
+    ad_consent,
+    is_opted_out,
     merged_object_ids,
     salesforce_lead_id,
     salesforce_contact_id,

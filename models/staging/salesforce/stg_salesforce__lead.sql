@@ -19,6 +19,8 @@ select
     region,
     product_line,
     owner_id,
+    ad_consent,
+    is_opted_out,
     created_at,
     created_at_raw,
     last_modified_at,

@@ -169,7 +169,10 @@ class PostgresPlace(Place):
         self.published = target
         self.pending_schema = f"{self.schema}_pending"
         self.pending = replace(target, settings={**target.settings, "schema": self.pending_schema})
-        self.variables = {"audit_schema": f"{self.schema}_audit"}
+        self.variables = {
+            "audit_schema": f"{self.schema}_audit",
+            "prediction_schema": f"{self.schema}_prediction",
+        }
 
     def environment(self) -> dict[str, str]:
         return {"LEADLAG_SCHEMA": self.pending_schema}

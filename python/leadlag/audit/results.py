@@ -13,7 +13,7 @@ import pyarrow as pa
 from leadlag.warehouse import Warehouse, quote
 
 TABLE = "data_quality_result"
-# The macro create_audit_table (macros/operations/audit.sql) makes the same columns.
+# The source data_quality_result (models/staging/audit) declares the same columns.
 COLUMNS = pa.schema(
     [
         ("run_at", pa.timestamp("us")),

@@ -5,8 +5,9 @@
   leadlag definitions lock                  write the lock: new versions and drafts are free
   leadlag definitions lock --reason TEXT    also changes of versions that count, with the reason kept in the lock
 
-Under control are the columns of seeds conversion_definition, kpi, kpi_component and kpi_variant that decide a number, and
-the SQL from the input contract to the values of KPIs. Names, notes, owners, review dates and minimum_volume are free, and so
+Under control are the columns of seeds conversion_definition, kpi, kpi_component, kpi_variant, attribution_model,
+attribution_position and attribution_channel_weight that decide a number, and the SQL from the input contract to the values of
+KPIs and to attribution credit. Names, notes, owners, review dates and minimum_volume are free, and so
 is valid_to, which ends a version.
 
 Exit codes: 0 nothing to object to; 1 a definition changed without a new version or reason, or the lock is not up to date; 2 the

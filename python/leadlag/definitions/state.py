@@ -49,6 +49,19 @@ SEEDS = {
         ("kpi", "version", "variant"),
         ("region", "product_line", "numerator_measure", "denominator_measure", "valid_from"),
     ),
+    "attribution_model": Seed(
+        ("attribution_model", "version", "milestone"),
+        ("method", "eligible_touches", "lookback_days", "half_life_days", "training_quarters"),
+    ),
+    "attribution_position": Seed(("attribution_model", "version", "position"), ("share",), is_whole=True),
+    "attribution_channel_weight": Seed(("attribution_model", "version", "channel"), ("weight",), is_whole=True),
+}
+# What has versions, where a seed's name does not say it.
+SUBJECTS = {
+    "conversion_definition": "conversion_definition",
+    "attribution_model": "attribution_model",
+    "attribution_position": "attribution_model",
+    "attribution_channel_weight": "attribution_model",
 }
 
 # Behind these, SQL does not define a number: connectors deliver the rows of the contract, policy models check the seeds,
@@ -60,6 +73,7 @@ ENGINES = ("default", "duckdb", "postgres", "spark")
 VALUES = ("int_kpi__value", "int_kpi__product")
 MEASURES = "int_kpi__measure"
 CONVERSIONS = ("int_conversion__entry", "fct_conversion")
+CREDIT = ("fct_attribution_credit",)
 
 _TOKEN = re.compile(
     r"""(?P<dropped>\{\#.*?\#\}|--[^\n]*|/\*.*?\*/|\s+)|(?P<text>'(?:[^']|'')*'|"[^"]*")|(?P<word>\w+|.)""", re.DOTALL
@@ -96,8 +110,8 @@ class Definition:
 
     @property
     def subject(self) -> tuple[str, str]:
-        """What has versions: the KPI, or the conversion definition."""
-        return ("conversion_definition" if self.seed == "conversion_definition" else "kpi", self.row[0])
+        """What has versions: the KPI, the conversion definition or the attribution model."""
+        return (SUBJECTS.get(self.seed, "kpi"), self.row[0])
 
     @property
     def version(self) -> int:
@@ -172,12 +186,16 @@ def _definitions(manifest: Mapping[str, Any], folder: Path) -> tuple[dict[str, D
             f"the project has no seed {', '.join(missing)}: neither does it use leadlag nor is it leadlag"
         )
     rows = {name: _read(nodes[name], seed) for name, seed in SEEDS.items()}
-    kpis = {(row["kpi"], row["version"]): row.get("status", "active") for row in rows["kpi"]}
+    statuses = {
+        (name, row[name], row["version"]): row.get("status", "active")
+        for name in ("kpi", "attribution_model")
+        for row in rows[name]
+    }
     definitions, drafts = {}, set()
     for name, seed in SEEDS.items():
         for row in rows[name]:
             key = tuple(row[column] for column in seed.key)
-            status = "active" if name == "conversion_definition" else kpis.get((key[0], key[1]), "active")
+            status = statuses.get((SUBJECTS.get(name, "kpi"), key[0], key[1]), "active")
             active = status == "active" and not row.get("valid_to")
             values = {column: row[column] for column in seed.deciding}
             one = Definition(name, key, values, _shown(nodes[name], folder), active)
@@ -228,12 +246,14 @@ def _made_of(
     measures = _read(_by_name(manifest, "seed")["kpi_measure"], Seed(("measure", "subject"), ()))
     kinds = {row["measure"]: row["subject"] for row in measures}
     summing = _upstream(models, VALUES, stop=with_measures)
-    conversions = _upstream(models, CONVERSIONS)
+    conversions, credit = _upstream(models, CONVERSIONS), _upstream(models, CREDIT)
     found: dict[tuple[str, str], set[str]] = {}
     parts: list[tuple[tuple[str, str], tuple[str, str]]] = []
     for one in definitions:
         made_of = found.setdefault(one.subject, set())
-        if one.seed == "conversion_definition":
+        if one.subject[0] == "attribution_model":
+            made_of |= credit
+        elif one.seed == "conversion_definition":
             made_of |= conversions
         elif one.seed == "kpi_component":
             parts.append((one.subject, ("kpi", one.row[2])))
@@ -263,7 +283,7 @@ def read_state(manifest: Mapping[str, Any], folder: Path) -> State:
     active = {one.subject for one in definitions.values() if one.is_active}
     made_of = _made_of(manifest, models, with_measures, definitions.values())
     sql, paths, computed = {}, {}, {}
-    for name in sorted(_upstream(models, {*VALUES, *with_measures, *CONVERSIONS})):
+    for name in sorted(_upstream(models, {*VALUES, *with_measures, *CONVERSIONS, *CREDIT})):
         node = models[name]
         entry = f"model {name}"
         sql[entry], paths[entry] = digest(normalised(node["raw_code"])), node["original_file_path"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from leadlag.simulate.arrays import DAY, HOUR, NEVER, SECOND, Bools, Floats, Ints, choose, stream
+from leadlag.simulate.arrays import DAY, HOUR, NEVER, SECOND, Bools, Floats, Ints, choose, pick, stream, uniform_hash
 from leadlag.simulate.clock import arrivals, office_time
 from leadlag.simulate.settings import Settings
 from leadlag.simulate.world import (
@@ -215,3 +216,9 @@ def make_people(settings: Settings, world: World, chunk: int, first: int, count:
     )
     assert len(TITLE_EFFECT) == len(TITLES)
     return people, companies
+
+
+def ad_consent(number: Ints) -> pa.Array:
+    """What each person of these numbers said about sharing conversions with ad platforms; null: never asked."""
+    said = uniform_hash(number, 111)
+    return pick(["granted", "denied"], np.where(said < 0.6, 0, np.where(said < 0.75, 1, -1)))

@@ -81,7 +81,8 @@ def render_chunk(chunk: Chunk, entrances: Entrances) -> Tables:
     name = "salesforce.lead_history"
     tables[name] = defects.spoil_lead_history(chunk, tables[name], leads, statuses)
     name = "hubspot.contact_property_history"
-    tables[name] = defects.spoil_property_history(chunk, tables[name], history)
+    spoiled = defects.spoil_property_history(chunk, tables[name], history)
+    tables[name] = pa.concat_tables([spoiled, hubspot_forms.render_answers(chunk, forms)])
     defects.add_junk_deals(chunk, tables)
     defects.delete_tasks(chunk, tables)
     tables |= _truth(chunk, leads)

@@ -26,6 +26,7 @@ select
     contact.industry,
     contact.employee_count,
     contact.owner_id as owner_source_id,
+    case when contact.is_opted_out then 'opted out of email' else contact.ad_consent end as ad_consent,
     contact.is_deleted,
     merged_away.merged_contact_id is not null as is_merged
 from {{ ref('stg_hubspot__contact') }} as contact
@@ -54,6 +55,7 @@ select
     cast(null as {{ dbt.type_string() }}) as industry,
     cast(null as bigint) as employee_count,
     cast(null as {{ dbt.type_string() }}) as owner_source_id,
+    cast(null as {{ dbt.type_string() }}) as ad_consent,
     false as is_deleted,
     true as is_merged
 from {{ ref('int_input__hubspot_merged_contact') }}

@@ -33,6 +33,7 @@ select
     lead.industry,
     lead.employee_count,
     lead.owner_id as owner_source_id,
+    case when lead.is_opted_out then 'opted out of email' else lead.ad_consent end as ad_consent,
     lead.is_deleted,
     lead.master_record_id is not null as is_merged
 from {{ ref('stg_salesforce__lead') }} as lead
@@ -59,6 +60,7 @@ select
     account.industry,
     account.employee_count,
     contact.owner_id as owner_source_id,
+    case when contact.is_opted_out then 'opted out of email' else contact.ad_consent end as ad_consent,
     contact.is_deleted,
     contact.master_record_id is not null as is_merged
 from {{ ref('stg_salesforce__contact') }} as contact

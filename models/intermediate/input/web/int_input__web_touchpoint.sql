@@ -10,5 +10,6 @@ select
     'web' as touchpoint_type,
     'page_view' as interaction,
     page_url,
-    referrer_url
+    referrer_url,
+    user_agent
 from {{ ref('stg_web__page_view') }}

@@ -27,6 +27,7 @@ from leadlag.simulate.arrays import (
 )
 from leadlag.simulate.hubspot.ids import CONTACT_SLOTS, company_number, contact_number, owner_number
 from leadlag.simulate.journeys import LEAD_SLOTS
+from leadlag.simulate.people import ad_consent
 from leadlag.simulate.plan import Chunk
 from leadlag.simulate.salesforce.ids import Tables, last_of_group
 from leadlag.simulate.salesforce.leads import Leads, Origin, chains_in_crm, conflicts_in_crm
@@ -260,6 +261,7 @@ def render_contacts(chunk: Chunk, history: History, leads: Leads, origin: Origin
         "property_region": pick(REGIONS, people.region[person]),
         "property_product_line": pick([line.name for line in PRODUCTS], people.product[person]),
         "property_nurture_variant": pick(["control", "personalised"], people.nurtured[person].astype(np.int64)),
+        "property_ad_consent": ad_consent(number),
         "_fivetran_deleted": flags(is_gone),
         "_fivetran_synced": times(synced(changed)),
     }

@@ -29,7 +29,7 @@ from leadlag.simulate.arrays import (
     uniform_hash,
 )
 from leadlag.simulate.journeys import CHAIN_SLOTS, DELETED_SLOT, DUPLICATE_SLOT, LEAD_SLOTS, OPPORTUNITY_SLOTS, Passes
-from leadlag.simulate.people import SALES_ONLY, SYNCED, People
+from leadlag.simulate.people import SALES_ONLY, SYNCED, People, ad_consent
 from leadlag.simulate.plan import Chunk
 from leadlag.simulate.salesforce.ids import (
     Tables,
@@ -322,6 +322,7 @@ def render_leads(chunk: Chunk, leads: Leads, statuses: Statuses, origin: Origin)
         "utm_medium_c": pc.if_else(synced_lead, origin.utm_medium.take(at), None),
         "utm_campaign_c": pc.if_else(synced_lead, origin.utm_campaign.take(at), None),
         "gclid_c": pc.if_else(synced_lead, origin.gclid.take(at), None),
+        "ad_consent_c": ad_consent(number),
         "_fivetran_synced": times(synced(changed)),
     }
     _log_extra_leads(chunk, kept, lead["id"])

@@ -1,0 +1,131 @@
+"""Forecast MQLs, SQLs, opportunities, wins and won amount by day, week, month and quarter, up to two quarters ahead.
+
+Reads the marts as they were built; open journeys are carried on by the rates at which journeys left the stages of the last two
+years, and journeys still to come are added. Each number comes with where it is from and with intervals that hold 80 and 95 of 100 of its
+own past errors. Rows go to prediction_forecast in schema SCHEMA_prediction (--schema): a run replaces the rows of an earlier run of the
+same as_of, so it may be repeated; other days are kept. Forecasts begin with the business day of as_of.
+
+Exit codes: 0 written, or too little history yet (the message says what is missing); 1 failed, the message says why; 2 the call was
+wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from leadlag import __version__
+from leadlag.audit.command import profile_name
+from leadlag.cli import OK, USAGE
+from leadlag.forecast.periods import EPOCH, HORIZON, Outlook, Prediction
+from leadlag.forecast.source import Company, project_variable, read_company
+from leadlag.forecast.store import intervals, store
+from leadlag.project import add_project_arguments
+from leadlag.warehouse import WarehouseError, connect, find_target
+
+VERSION = f"semi-markov {__version__}"
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of forecast and backtest."""
+    parser.add_argument("--dry-run", action="store_true", help="print, write nothing")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of a summary")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--schema", help="schema of the prediction tables (default: that of dbt with _prediction)")
+    add_project_arguments(parser)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `leadlag forecast`."""
+    parser.add_argument(
+        "--horizon", type=int, default=HORIZON, metavar="DAYS", help=f"days ahead, 28 to 366 (default {HORIZON})"
+    )
+    add_common_arguments(parser)
+
+
+def bar(arguments: argparse.Namespace, what: str) -> Callable[[list[float]], Iterable[float]]:
+    """A progress bar over origins."""
+
+    def progress(origins: list[float]) -> Iterable[float]:
+        hidden = arguments.quiet or arguments.json
+        return (origin for origin in tqdm(origins, desc=what, unit="origin", disable=hidden))
+
+    return progress
+
+
+def row_of(prediction: Prediction, reasons: tuple[str, ...]) -> dict[str, Any]:
+    """A prediction as its table has it."""
+    period = prediction.period
+    return {
+        "measure": prediction.measure,
+        "cut_name": prediction.cut_name,
+        "cut_value": prediction.cut_value,
+        "period_grain": period.grain,
+        "period_start": period.start,
+        "period_end": period.start + timedelta(days=period.last - period.first - 1),
+        "expected": prediction.expected,
+        "actual_to_date": prediction.actual_to_date,
+        "from_open": prediction.from_open,
+        "from_arrivals": prediction.from_arrivals,
+        **intervals(prediction.intervals),
+        "completed_forecasts": prediction.completed,
+        "reason": "; ".join(reasons) or None,
+    }
+
+
+def _summary(rows: list[dict[str, Any]], company: Company) -> Iterable[str]:
+    yield f"forecast from {EPOCH + timedelta(days=int(company.origin))}, with 80 % intervals:"
+    for row in rows:
+        if row["cut_name"] == "total" and row["period_grain"] == "quarter":
+            known = row["low_80"] is not None
+            ends = f"{row['low_80']:,.0f} to {row['high_80']:,.0f}" if known else "no interval yet"
+            yield (
+                f"  {row['period_start']} to {row['period_end']}  {row['measure']:<12}{row['expected']:>14,.0f}  ({ends}); "
+                f"so far {row['actual_to_date']:,.0f}, from open journeys {row['from_open']:,.0f}, "
+                f"from journeys to come {row['from_arrivals']:,.0f}"
+            )
+    if rows and rows[0]["reason"]:
+        yield f"  fallback: {rows[0]['reason']}"
+
+
+def business_timezone(arguments: argparse.Namespace) -> str:
+    """Variable business_timezone of the project."""
+    given = yaml.safe_load(arguments.vars) or {}
+    return str(project_variable(arguments.project_dir, "business_timezone", given) or "UTC")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out `leadlag forecast`; returns the exit code."""
+    if not 28 <= arguments.horizon <= 366:
+        print(f"leadlag forecast: --horizon {arguments.horizon} is not between 28 and 366 days", file=sys.stderr)
+        return USAGE
+    try:
+        target = find_target(arguments.target, arguments.profiles_dir, profile_name(arguments))
+        with connect(target) as warehouse:
+            company = read_company(warehouse, business_timezone(arguments))
+            try:
+                outlook = Outlook(company.events, company.origin, arguments.horizon, bar(arguments, "forecast"))
+            except ValueError as error:
+                print(f"leadlag forecast: nothing is forecast yet: {error}")
+                return OK
+            rows = [row_of(prediction, outlook.now.reasons) for prediction in outlook.predictions()]
+            schema = arguments.schema or f"{warehouse.schema}_prediction"
+            if not arguments.dry_run:
+                store(warehouse, schema, "prediction_forecast", company.as_of, VERSION, rows)
+    except WarehouseError as error:
+        print(f"leadlag forecast: {error}", file=sys.stderr)
+        return USAGE
+    if arguments.json:
+        print(json.dumps(rows, default=str))
+        return OK
+    print("\n".join(_summary(rows, company)))
+    if not arguments.dry_run:
+        print(f"  {len(rows)} rows in {schema}.prediction_forecast")
+    return OK

@@ -1,0 +1,96 @@
+"""What a forecast reads: marts, and the clock that they were built by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from leadlag.cli import CommandError
+from leadlag.forecast.journeys import Events, events_of, local_days
+from leadlag.warehouse import Warehouse
+
+# What of the marts is read, by mart.
+NEEDED = {
+    "fct_stage_event": ("journey_key", "stage", "occurred_at", "recorded_at", "resolution", "movement", "is_milestone"),
+    "fct_journey": ("journey_key", "region", "product_line"),
+    "fct_opportunity": ("journey_key", "amount_base", "won_at", "is_counted"),
+}
+
+
+@dataclass(frozen=True)
+class Company:
+    """Journeys of a warehouse and its clock.
+
+    Attributes:
+        as_of: of the marts, UTC. origin: the business day that as_of falls in, as days since 1970: forecasts begin with it, and what
+            was recorded on it is not used yet.
+    """
+
+    events: Events
+    as_of: datetime
+    origin: float
+
+
+def project_variable(folder: Path, name: str, given: dict[str, Any]) -> Any:
+    """A dbt variable as dbt would find it: of the call, of the project (for the package first), of the package."""
+    if name in given:
+        return given[name]
+    for path in (folder / "dbt_project.yml", folder / "dbt_packages" / "leadlag" / "dbt_project.yml"):
+        if path.is_file():
+            declared = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("vars") or {}
+            for place in (declared.get("leadlag") or {}, declared):
+                if name in place:
+                    return place[name]
+    return None
+
+
+def read_company(warehouse: Warehouse, zone: str) -> Company:
+    """Journeys, from the marts.
+
+    Raises:
+        CommandError: a mart or a column is missing, or there are no journeys.
+    """
+    marts, clock_schema = f"{warehouse.schema}_marts", f"{warehouse.schema}_intermediate"
+    there = warehouse.tables(marts)
+    missing = sorted(set(NEEDED) - there)
+    if missing or "int_input__clock" not in warehouse.tables(clock_schema):
+        what = ", ".join(f"{marts}.{name}" for name in missing) or f"{clock_schema}.int_input__clock"
+        raise CommandError(f"there is no {what}; run `dbt build` first")
+    for mart, columns in NEEDED.items():
+        found = set(warehouse.query(f"select * from {marts}.{mart} where 1 = 0").columns)
+        lacking = [column for column in columns if column not in found]
+        if lacking:
+            raise CommandError(
+                f"{marts}.{mart} has no column {', '.join(lacking)}: it was built by another version; run `dbt build --full-refresh`"
+            )
+    as_of = warehouse.query(f"select as_of from {clock_schema}.int_input__clock")["as_of"]
+    rows = warehouse.query(
+        f"""
+        select
+            event.journey_key, event.stage, event.occurred_at, event.recorded_at, journey.region, journey.product_line,
+            deal.amount
+        from {marts}.fct_stage_event as event
+        inner join {marts}.fct_journey as journey on event.journey_key = journey.journey_key
+        left join (
+            select journey_key, cast(sum(amount_base) as double precision) as amount
+            from {marts}.fct_opportunity
+            where is_counted and won_at is not null and journey_key is not null
+            group by journey_key
+        ) as deal on event.journey_key = deal.journey_key
+        where event.resolution = 'effective' and (event.is_milestone or event.movement = 'outcome')
+        """
+    )
+    if rows.empty or pd.isna(as_of.iloc[0]):
+        raise CommandError(f"{marts}.fct_stage_event has no journeys to forecast from")
+    origin = float(np.floor(local_days(as_of, zone)[0]))
+    try:
+        events = events_of(rows, zone)
+    except ValueError as error:
+        raise CommandError(f"{marts}.fct_stage_event: {error}") from None
+    return Company(events, pd.Timestamp(as_of.iloc[0]).to_pydatetime(), origin)

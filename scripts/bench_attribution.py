@@ -1,0 +1,155 @@
+"""Costs of the attribution models on made-up paths, in CPU seconds and peak memory.
+
+usage: python scripts/bench_attribution.py TOUCHES
+
+The paths are made in DuckDB; then dbt runs the project's own models for wins on them: on no models, which is dbt's own
+share; all heuristic models of the seeds in one pass; Shapley alone; Markov alone, with its 20 samples for intervals; and
+all marts of attribution with all models. Beside it, in a virtual environment of its own and never a dependency, the PyPI
+package ChannelAttribution on the same paths: first, last and linear touch, and Markov order 1 simulated until its error is
+below 1 % as it judges that itself. Every step is a process of its own, measured by what the operating system charges it.
+Files go to .cache/bench/attribution.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+from bench import BENCH, Cost, measure
+
+FOLDER = BENCH / "attribution"
+CREDIT = ["leadlag.intermediate.attribution,+fct_attribution_credit", "fct_attribution_credit"]
+ALL = [
+    "leadlag.intermediate.attribution",
+    "leadlag.marts.attribution",
+    "--exclude",
+    *("int_attribution__conversion_value", "channel_day", "int_attribution__channel_sum", "channel_return"),
+    *("int_attribution__spend_month+", "int_attribution__channel_response+"),
+]
+RUNS = {
+    "dbt on no models": ("false", CREDIT),
+    "heuristic models": ("method not in ('markov', 'shapley')", CREDIT),
+    "Shapley": ("method = 'shapley'", CREDIT),
+    "Markov": ("method = 'markov'", CREDIT),
+    "all marts": ("true", ALL),
+}
+SEEDS = ["attribution_model", "attribution_position", "attribution_channel_weight", "channel_rule"]
+CHANNELS = 12
+
+# Two years of journeys with 1 to 15 touches, of which one in five converts; some channels are met more often than others.
+PATHS = f"""
+create schema if not exists main_marts;
+create schema if not exists main_intermediate;
+create or replace table main_marts.fct_journey as
+    select
+        range as journey_key, range as person_key,
+        timestamp '2024-01-01' + to_hours(cast(hash(range, 1) % 17000 as integer)) + interval 60 day as ended_at,
+        case when hash(range, 2) % 5 = 0 then ended_at end as won_at,
+        ended_at - interval 50 day as inquiry_at, ended_at - interval 45 day as mql_at, null::timestamp as sal_at,
+        ended_at - interval 30 day as sql_at, ended_at - interval 20 day as opportunity_at,
+        1 + hash(range, 3) % 15 as touch_count
+    from range({{journeys}});
+create or replace table main_marts.fct_touchpoint as
+    select
+        journey_key * 16 + number as touchpoint_key, journey_key,
+        ended_at - to_minutes(cast(hash(journey_key, number, 4) % 86400 as integer)) as occurred_at, 'email' as touchpoint_type,
+        'channel ' || cast(floor({CHANNELS} * power(hash(journey_key, number, 5) % 100000 / 100000.0, 2)) as integer) as channel,
+        hash(journey_key, number, 6) % 4 = 0 as is_paid, null::bigint as campaign_key,
+        'person' as traffic
+    from (select *, unnest(range(cast(touch_count as bigint))) as number from main_marts.fct_journey);
+create or replace table main_marts.fct_opportunity as
+    select journey_key, true as is_counted, won_at, 100.00::decimal(18, 2) as amount, 'EUR' as currency_code,
+        100.00::decimal(18, 2) as amount_base from main_marts.fct_journey where won_at is not null;
+create or replace table main_marts.dim_date as
+    select day::date as date_day, date_trunc('quarter', day)::date as quarter_start
+    from generate_series(date '2023-01-01', date '2026-12-31', interval 1 day) as days (day);
+create or replace table main_intermediate.int_input__clock as
+    select timestamp '2026-06-30' as as_of, date '2026-06-30' as as_of_date;
+create or replace table main_intermediate.int_kpi__opportunity as
+    select journey_key, won_at::date as won_date, 50.0::double as gross_margin from main_marts.fct_opportunity;
+create or replace table main_policy.shipped_model as from main_policy.attribution_model where milestone = 'won';
+"""
+
+# Runs with the warehouse as first argument, in the environment of the package.
+PACKAGE = """
+import sys, time, duckdb
+import ChannelAttribution as ca
+
+started = time.process_time()
+paths = duckdb.connect(sys.argv[1], read_only=True).execute('''
+    select path, sum(won) as conversions, sum(1 - won) as nulls
+    from (
+        select string_agg(channel, ' > ' order by occurred_at, touchpoint_key) as path,
+            cast(any_value(won_at) is not null as integer) as won
+        from main_marts.fct_touchpoint inner join main_marts.fct_journey using (journey_key)
+        group by journey_key
+    ) group by path
+''').df()
+made = time.process_time()
+ca.heuristic_models(paths, "path", "conversions", flg_pro=False)
+heuristic = time.process_time()
+ca.markov_model(paths, "path", "conversions", var_null="nulls", order=1, conv_par=0.01, verbose=False, flg_pro=False)
+markov = time.process_time()
+print(f"  of that: paths {made - started:.1f}, first, last, linear {heuristic - made:.1f}, Markov {markov - heuristic:.1f} s CPU")
+"""
+
+
+def package_python() -> Path | None:
+    """A Python with the package ChannelAttribution; none where it cannot be installed."""
+    folder = FOLDER / "package"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    # It imports matplotlib without naming it.
+    install = [str(python), "-m", "pip", "install", "--quiet", "ChannelAttribution", "duckdb", "matplotlib", "pandas"]
+    done = subprocess.run(install, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(f"ChannelAttribution cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+        return None
+    return python
+
+
+def told(name: str, cost: Cost) -> None:
+    print(f"  {name:<20}{cost.wall:8.1f} s wall{cost.cpu:8.1f} s CPU{cost.peak_mb:8.0f} MB peak", flush=True)
+
+
+def main() -> None:
+    if len(sys.argv) != 2 or not sys.argv[1].isdigit():
+        raise SystemExit(__doc__)
+    journeys = max(int(sys.argv[1]) // 8, 1)
+    warehouse = FOLDER / "leadlag.duckdb"
+    shutil.rmtree(FOLDER / "target", ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    warehouse.unlink(missing_ok=True)
+    # No dbt command of this project runs without raw tables.
+    measure([sys.executable, "-m", "leadlag", "simulate", "--leads", "10", "--quiet"], warehouse)
+    measure(["dbt", "--quiet", "seed", "--select", *SEEDS], warehouse)
+    with duckdb.connect(str(warehouse)) as connection:
+        for statement in PATHS.format(journeys=journeys).split(";"):
+            connection.execute(statement)
+        touches, paths = connection.execute(
+            "select count(*), count(distinct journey_key) from main_marts.fct_touchpoint"
+        ).fetchall()[0]
+    print(f"{touches} touches on {paths} paths, {CHANNELS} channels")
+    costs = {}
+    for name, (models, selected) in RUNS.items():
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute("delete from main_policy.attribution_model")
+            connection.execute(
+                f"insert into main_policy.attribution_model from main_policy.shipped_model where {models}"
+            )
+        costs[name] = measure(["dbt", "--quiet", "run", "--select", *selected], warehouse)
+        told(name, costs[name])
+    own = costs["dbt on no models"].cpu
+    heuristic = costs["heuristic models"].cpu - own
+    print(
+        f"  heuristic models without dbt's share: {heuristic:.1f} s CPU, {touches / heuristic / 1e6:.1f}M touches a CPU second"
+    )
+    python = package_python()
+    if python is not None:
+        told("ChannelAttribution", measure([str(python), "-c", PACKAGE, str(warehouse)], warehouse))
+
+
+if __name__ == "__main__":
+    main()
