@@ -44,6 +44,20 @@ TABLES = {
             **_INTERVALS,
         }.items()
     ),
+    "prediction_model_quality": pa.schema(
+        {
+            **_RUN,
+            "model": pa.string(),
+            "scope": pa.string(),
+            "metric": pa.string(),
+            "value": pa.float64(),
+            "value_low": pa.float64(),
+            "value_high": pa.float64(),
+            "case_count": pa.int64(),
+            "window_start": pa.date32(),
+            "window_end": pa.date32(),
+        }.items()
+    ),
 }
 
 
