@@ -20,12 +20,15 @@ ENGINE_LEADS ?= 20000
 ATTRIBUTION_TOUCHES ?= 10000000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
-# Tests on Spark; "not long" leaves out the unit tests, which take as long as the build.
+# Tests on Spark; "not long" leaves out the project's own tests there, which take longer than the build.
 SPARK_MARKS ?= long or not long
 # Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
 BASE ?=
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
 EXTRA ?=
+# Where tests have their warehouses. Hundreds of small commits wait for a disk, so in memory where that has room for them.
+TEST_TMP ?= $(shell room=$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1); [ "$${room:-0}" -lt 12000000 ] \
+  && echo "$(CURDIR)/.cache/tmp" || echo /dev/shm)
 
 # --- environment of every recipe ----------------------------------------------------------------------------------
 VENV := .venv
@@ -129,22 +132,27 @@ check-build: setup ## all models, tests and unit tests on demo-sized data of its
 	@$(CHECK_ENV) python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
 	$(CHECK_ENV) dbt build --no-use-colors --log-level-file none
 
+# In a folder of its own, which the server of PostgreSQL can enter, and which is removed: it would stay in memory.
+define pytest
+@mkdir -p "$(TEST_TMP)"
+@folder="$$(mktemp -d "$(TEST_TMP)/leadlag-tests.XXXXXX")"; trap 'rm -rf "$$folder"' EXIT; chmod 755 "$$folder"; \
+  TMPDIR="$$folder" python -m pytest $(1)
+endef
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --ignore python/tests/test_spark.py
+
 .PHONY: pytest
 pytest: setup ## Python tests, the examples among them
-	@mkdir -p .cache/tmp
-	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore python/tests/test_spark.py
+	$(call pytest,$(SIDE_BY_SIDE) --no-loadscope-reorder)
 
 .PHONY: test-long
 test-long: setup ## what make test leaves out for its time: other engines, more points, combinations
-	@mkdir -p .cache/tmp
-	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -n auto --maxprocesses 4 --dist loadfile -m long --ignore python/tests/test_spark.py
+	$(call pytest,$(SIDE_BY_SIDE) -m long)
 
 .PHONY: test-spark
 test-spark: ## the project on Spark, in a session and through a Thrift server, against DuckDB; installs the extra spark and Java
 	@$(MAKE) --no-print-directory setup EXTRA=spark
 	@scripts/spark.sh java
-	@mkdir -p .cache/tmp
-	TMPDIR="$(CURDIR)/.cache/tmp" python -m pytest -m "$(SPARK_MARKS)" python/tests/test_spark.py
+	$(call pytest,-m "$(SPARK_MARKS)" python/tests/test_spark.py)
 
 .PHONY: test
 test: lint check-build pytest ## all but test-long and test-spark; CI runs it, and test-spark where there is time

@@ -4,9 +4,12 @@ dbt in a process of its own costs three seconds a call, in this one a few tenths
 from the developer's: its own profile, warehouse, target folder and log folder, none of them in the checkout.
 """
 
+import dataclasses
 import gc
+import hashlib
 import json
 import os
+import pickle
 import shlex
 import shutil
 import subprocess
@@ -45,6 +48,9 @@ READ_WHEN_RUN = (
     "unmapped_status",
     "visit_gap_minutes",
 )
+
+# Commands that build or test.
+BUILDS = ("build", "run", "seed", "test")
 
 # dbt spends a tenth of a build on its log file.
 os.environ.setdefault("DBT_LOG_LEVEL_FILE", "none")
@@ -102,6 +108,39 @@ class RunDbt(Protocol):
     ) -> DbtRun: ...
 
 
+class Manifests:
+    """What dbt parsed, by what it depends on; shared with the other processes of a test run.
+
+    Parsing takes seconds, reading it again hundredths of one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.known: dict[str, Manifest] = {}
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()}.pickle"
+
+    def get(self, key: str) -> Manifest | None:
+        if key not in self.known and self._file(key).exists():
+            self._keep(key, Manifest(**pickle.loads(self._file(key).read_bytes())))
+        return self.known.get(key)
+
+    def put(self, key: str, manifest: Manifest) -> None:
+        # Not the manifest itself, whose look-ups and locks are of its process.
+        fields = [field.name for field in dataclasses.fields(manifest) if not field.name.startswith("_")]
+        half = self._file(key).with_suffix(f".{os.getpid()}")
+        half.write_bytes(pickle.dumps({name: getattr(manifest, name) for name in fields}))
+        half.rename(self._file(key))
+        self._keep(key, manifest)
+
+    def _keep(self, key: str, manifest: Manifest) -> None:
+        self.known[key] = manifest
+        # Manifests stay, and going over their many objects is what a collection takes.
+        gc.collect()
+        gc.freeze()
+
+
 def _summary(result: dbtRunnerResult) -> DbtRun:
     outcome = getattr(result, "result", None)
     run = DbtRun(success=result.success, manifest=outcome if isinstance(outcome, Manifest) else None)
@@ -141,7 +180,12 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     The file is free for other connections when the call returns.
     """
     target_paths: dict[Path, Path] = {}
-    parsed: dict[str, Manifest] = {}
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    shared = shared / "manifests"
+    shared.mkdir(exist_ok=True)
+    parsed = Manifests(shared)
 
     def parse_key(project_dir: Path, settings: Mapping[str, str], variables: Mapping[str, Any]) -> str:
         """What a manifest depends on: files but for the content of seeds, the environment, and variables read while parsing."""
@@ -152,7 +196,11 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
             for path in paths
             if path.suffix in (".csv", ".sql", ".yml", ".md")
         }
-        place = {name: value for name, value in (os.environ | settings).items() if name.startswith("LEADLAG_")}
+        place = {
+            name: value
+            for name, value in (os.environ | settings).items()
+            if name.startswith("LEADLAG_") and not name.startswith("LEADLAG_PG_")
+        }
         place["LEADLAG_DUCKDB_PATH"] = Path(place["LEADLAG_DUCKDB_PATH"]).name
         if any(name.endswith(".csv") for name in files):
             # dbt-duckdb reads a seed where it was when it was parsed.
@@ -189,22 +237,19 @@ def run_dbt(profiles_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
                 *("--project-dir", str(project_dir), "--profiles-dir", str(profiles_dir)),
                 *("--target-path", str(target_path)),
                 *(["--vars", json.dumps(variables)] if variables else []),
+                # The manifest as JSON is a third of a small command; `dbt retry` and the reader of compiled SQL ask for it.
+                *(["--no-write-json"] if words[0] in BUILDS and "--write-json" not in words else []),
             ]
             with mock.patch.dict(os.environ, settings):
                 return dbtRunner(manifest=manifest).invoke(command)
 
-        if manifest is None and (
-            arguments[0] in ("build", "compile", "run", "run-operation", "seed", "test") or list(arguments) == ["parse"]
-        ):
+        if manifest is None and (arguments[0] in (*BUILDS, "compile", "run-operation") or list(arguments) == ["parse"]):
             # dbt itself would parse again, for six seconds, whenever the file of the profile is another one.
             key = parse_key(project_dir, settings, variables or {})
-            if key not in parsed:
+            if parsed.get(key) is None:
                 outcome = invoke(["parse"]).result
                 if isinstance(outcome, Manifest):
-                    parsed[key] = outcome
-                    # Manifests stay, and going over their many objects is what a collection takes.
-                    gc.collect()
-                    gc.freeze()
+                    parsed.put(key, outcome)
             manifest = parsed.get(key)
             if manifest is not None and arguments[0] == "parse":
                 return DbtRun(success=True, manifest=manifest)

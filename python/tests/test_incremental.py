@@ -187,7 +187,7 @@ class Daily:
         views = self.engine != "duckdb" or schema in self.stale
         exclude = list(GROUND_ONLY[1:]) if views else [*GROUND_ONLY[1:], "config.materialized:view"]
         exclude += [f"{breaks_off_at}+"] if breaks_off_at else []
-        command = ["build", "--no-write-json", *flags, "--exclude-resource-type", *WITHOUT]
+        command = ["build", *flags, "--exclude-resource-type", *WITHOUT]
         command += ["--exclude", *exclude]
         built = self.run_dbt(command, manifest=self.manifests[schema], may_fail=True, **run)
         if not built.success:

@@ -177,7 +177,7 @@ def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
         "variables": rules.variables,
         "environment": {"LEADLAG_SCHEMA": environment["LEADLAG_SCHEMA"]},
     }
-    build = ["build", *MODELS]
+    build = ["build", "--write-json", *MODELS]
     run_dbt(build, **run)
     with mock.patch.dict(os.environ, environment), opened("duckdb") as warehouse:
         rng = random.Random(1)
