@@ -135,6 +135,22 @@ class Course:
             expected += self._reached(leaving, stage, target, entry)
         return expected
 
+    def by_age(self, target: int, days: int, entry: Floats) -> Floats:
+        """Probability to reach a milestone within so many days of a journey that is in a stage and has not left it: (stage, age in days).
+
+        Args:
+            days: at most the horizon. entry: what `from_entry` gives for the milestone.
+        """
+        found = np.zeros((len(STAGES), AGES))
+        for stage in range(target):
+            for exit_code in range(stage + 1, target + 1):
+                leaving = self.density[stage, exit_code, : AGES + days - 1]
+                if leaving.any():
+                    # Who leaves during a day has half of it left; the later one leaves, the fewer days remain.
+                    after = (entry[exit_code, :days] + entry[exit_code, 1 : days + 1]) / 2
+                    found[stage] += np.correlate(leaving, after[::-1])
+        return np.asarray(np.clip(found / np.maximum(self.staying[:, :AGES], 1e-300), 0.0, 1.0))
+
     def _reached(self, leaving: Floats, stage: int, target: int, entry: Floats) -> Floats:
         """Reached within so many days, by those who leave a stage (exit, day) for one that leads there."""
         reached = np.zeros(self.horizon)
