@@ -29,12 +29,16 @@ class Open:
     won: dict[int, Floats]
 
 
-def too_little(events: Events, moment: float) -> str | None:
-    """Why nothing can be said at a time, or None."""
-    code = events.code[events.known_at(moment)]
+def too_little(events: Events, moment: float, within: int) -> str | None:
+    """Why nothing can be said at a time about the days within which journeys are to be won, or None."""
+    known = events.known_at(moment)
+    followed = int(moment - events.time[known].min()) if known.any() else 0
+    if followed < within:
+        return f"journeys have been followed for {followed} days, {within} are needed"
+    code = events.code[known]
     won, ended = np.count_nonzero(code == WON), np.count_nonzero(code == ENDED)
     if won + ended < LEAST_OUTCOMES:
-        return f"{won + ended} journeys are known to be won or ended; {LEAST_OUTCOMES} are needed"
+        return f"{won + ended} journeys are known to be won or ended, {LEAST_OUTCOMES} are needed"
     if won == 0 or ended == 0:
         return f"no journey is known to have {'been won' if won == 0 else 'ended otherwise'}"
     return None
@@ -48,7 +52,9 @@ def open_journeys(events: Events, moment: float, within: tuple[int, ...] = WITHI
     """
     spells = events.spells(moment)
     recent = spells.start >= moment - MEMORY
-    hazards = fit(type(spells)(*(values[recent] for values in vars(spells).values())), len(events.segments))
+    hazards = fit(
+        type(spells)(*(values[recent] for values in vars(spells).values())), len(events.segments), merged=True
+    )
     here = spells.is_open if chosen is None else spells.is_open & chosen[spells.journey]
     segment, stage = spells.segment[here], spells.stage[here]
     age = np.floor(spells.days[here]).astype(np.int64)

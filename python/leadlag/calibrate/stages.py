@@ -1,7 +1,7 @@
 """Of journeys that enter a stage, how many are won, and how many move on: by stage and segment, from what was known at a time.
 
 Journeys that are still open count for as long as they have been followed, and those that ended otherwise can no longer be won: the
-share that is won by an age is the cumulative incidence of Aalen and Johansen (1978). Taking only stays that are old enough would be simpler, but
+share that is won by an age is the cumulative incidence of Aalen and Johansen (1978). Only stays that are old enough would be simpler, but
 leave out the last year.
 """
 
@@ -47,7 +47,7 @@ def entries(events: Events, moment: float) -> Entries:
     at = np.flatnonzero(events.known_at(moment))
     journey, code, time = events.journey[at], events.code[at], events.time[at]
     journeys = int(events.journey.max()) + 1
-    over, outcome = np.full(journeys, moment), np.full(journeys, CENSORED, dtype=np.int64)
+    over, outcome = np.full(journeys, float(moment)), np.full(journeys, CENSORED, dtype=np.int64)
     last = np.ones(len(at), dtype=bool)
     last[:-1] = journey[1:] != journey[:-1]
     for code_of, here in ((ENDED, last & (code == ENDED)), (WON, code == WON)):
@@ -135,8 +135,10 @@ class StageProbability:
     """Probability of an outcome within days of entering a stage, of one segment.
 
     Attributes:
-        observed: cumulative incidence of the segment's own entries; None without any.
-        probability: drawn towards that of all. total_share: how much of it is the latter. intervals: level -> ends.
+        entered, came, size, observed: as Counted has them; observed is None without entries.
+        probability: drawn towards that of all; None where no entry into the stage has been followed for so many days.
+        total_share: how much of it is the rate of all. intervals: level -> ends.
+        reason: what makes it weak, or why there is none.
     """
 
     cut_name: str
@@ -148,21 +150,10 @@ class StageProbability:
     came: int
     size: float
     observed: float | None
-    probability: float
-    total_share: float
+    probability: float | None
+    total_share: float | None
     intervals: dict[float, tuple[float, float]]
     reason: str | None
-
-
-def _reason(entered: float, followed: float, within: int) -> str | None:
-    found = []
-    if entered == 0:
-        found.append("no entries yet: what is known of the others")
-    elif entered < FEW:
-        found.append(f"fewer than {FEW} entries")
-    if followed < within:
-        found.append(f"entries have been followed for {int(followed)} days at most")
-    return "; ".join(found) or None
 
 
 def stage_probabilities(events: Events, moment: float, within: tuple[int, ...] = WITHIN) -> Iterator[StageProbability]:
@@ -171,54 +162,62 @@ def stage_probabilities(events: Events, moment: float, within: tuple[int, ...] =
     recent = spells.start >= moment - MEMORY
     left, ended = spells.exit != CENSORED, spells.exit == ENDED
     outcomes = {
-        IS_WON: (known.segment, known.stage, known.start, known.days, known.outcome == WON, known.outcome == ENDED),
+        IS_WON: (known.stage, known.segment, known.start, known.days, known.outcome == WON, known.outcome == ENDED),
         NEXT_STAGE: tuple(
-            values[recent] for values in (spells.segment, spells.stage, spells.start, spells.days, left & ~ended, ended)
+            values[recent] for values in (spells.stage, spells.segment, spells.start, spells.days, left & ~ended, ended)
         ),
     }
     names = cuts(events.segments)
-    groups = np.array([cut for _, _, cut in names])
     for stage in range(len(STAGES)):
-        for outcome, columns in outcomes.items():
-            segment, _, start, days, came, otherwise = (values[columns[1] == stage] for values in columns)
-            followed = moment - float(start.min()) if len(start) else 0.0
+        for outcome, (stages, *columns) in outcomes.items():
+            segment, start, days, came, otherwise = (values[stages == stage] for values in columns)
+            followed = moment - start.min(initial=moment)
             for limit in within:
+                groups = np.array([cut for _, _, cut in names])
                 counted = count(groups, segment, np.floor(days).astype(np.int64), came, otherwise, limit)
-                shrunk = shrink([name for name, _, _ in names], counted)
-                for place, (name, value, _) in enumerate(names):
-                    yield StageProbability(
-                        name,
-                        value,
-                        stage,
-                        outcome,
-                        limit,
-                        int(counted.entered[place]),
-                        int(counted.came[place]),
-                        float(counted.size[place]),
-                        float(counted.rate[place]) if counted.entered[place] else None,
-                        float(shrunk.rate[place]),
-                        float(shrunk.parent_share[place]),
-                        {
-                            level: (float(shrunk.low[i, place]), float(shrunk.high[i, place]))
-                            for i, level in enumerate(LEVELS)
-                        },
-                        _reason(counted.entered[place], followed, limit),
-                    )
+                yield from _rows(names, stage, outcome, limit, counted, followed)
 
 
-def shrink(cut_names: list[str], counted: Counted) -> Shrunk:
+def _rows(
+    names: list[tuple[str, str, Floats]], stage: int, outcome: str, within: int, counted: Counted, followed: float
+) -> Iterator[StageProbability]:
+    shrunk = shrink([name for name, _, _ in names], counted)
+    for place, (name, value, _) in enumerate(names):
+        entered, reason = int(counted.entered[place]), None
+        if followed < within:
+            reason = f"entries have been followed for {int(followed)} days, {within} are needed"
+        elif entered < FEW:
+            reason = f"fewer than {FEW} entries" if entered else "no entries yet: what is known of the others"
+        said = followed >= within
+        ends = {level: (float(shrunk.low[i, place]), float(shrunk.high[i, place])) for i, level in enumerate(LEVELS)}
+        yield StageProbability(
+            name,
+            value,
+            stage,
+            outcome,
+            within,
+            entered,
+            int(counted.came[place]),
+            float(counted.size[place]),
+            float(counted.rate[place]) if entered else None,
+            float(shrunk.rate[place]) if said else None,
+            float(shrunk.parent_share[place]) if said else None,
+            ends if said else {},
+            reason,
+        )
+
+
+def shrink(cut_names: list[str], counted: Counted, intervals: bool = True) -> Shrunk:
     """Rates of groups: the total by itself, the others towards all groups of their cut."""
-    won = counted.rate * counted.size
-    size = len(cut_names)
-    found = Shrunk(np.zeros(size), np.zeros(size), np.zeros((len(LEVELS), size)), np.zeros((len(LEVELS), size)))
+    won, groups = counted.rate * counted.size, len(cut_names)
+    ends = (len(LEVELS), groups if intervals else 0)
+    found = Shrunk(*(np.zeros(shape) for shape in (groups, groups, ends, ends)))
     for name in dict.fromkeys(cut_names):
         here = np.array([other == name for other in cut_names])
         # A cut of one group is the total.
-        part = (
-            towards_all(won[here], counted.size[here])
-            if np.count_nonzero(here) > 1
-            else alone(won[here], counted.size[here])
-        )
+        draw = towards_all if np.count_nonzero(here) > 1 else alone
+        part = draw(won[here], counted.size[here], intervals)
         found.rate[here], found.parent_share[here] = part.rate, part.parent_share
-        found.low[:, here], found.high[:, here] = part.low, part.high
+        if intervals:
+            found.low[:, here], found.high[:, here] = part.low, part.high
     return found

@@ -1,0 +1,451 @@
+"""Probabilities of wins: against plain loops, published formulas, other libraries' optima, and companies of known rates."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from firms import BEGIN, firm, true_rates
+from leadlag.calibrate import quality
+from leadlag.calibrate.chances import LEAST_OUTCOMES, open_journeys, too_little
+from leadlag.calibrate.crm import Percentages
+from leadlag.calibrate.judge import JOURNEY, RAW_JOURNEY, RAW_STAGE, STAGE, Record
+from leadlag.calibrate.maps import BETA_FROM, CLIP, beta, clip, learn, logit, platt
+from leadlag.calibrate.shrinkage import LEVELS, alone, towards_all
+from leadlag.calibrate.stages import IS_WON, WITHIN, entries, incidence, stage_probabilities
+from leadlag.forecast.hazard import _BIN, AGES, EDGES, UNSEEN, Course, _merged
+from leadlag.forecast.journeys import ENDED, STAGES, WON, Events, Floats
+from scipy import optimize, stats
+
+OK, FAILED, USAGE = 0, 1, 2
+DAYS = 1_370
+END = float(BEGIN + DAYS)
+
+
+# --- small groups -----------------------------------------------------------------------------------------------------
+def test_a_rate_alone_has_jeffreys_interval() -> None:
+    found = alone(np.array([3.0, 0.0]), np.array([10.0, 20.0]))
+    assert found.rate == pytest.approx([3.5 / 11, 0.5 / 21])
+    for place, level in enumerate(LEVELS):
+        ends = stats.beta.ppf([(1 - level) / 2, (1 + level) / 2], 3.5, 7.5)
+        assert (found.low[place, 0], found.high[place, 0]) == pytest.approx(tuple(ends))
+
+
+def test_groups_are_drawn_as_the_integral_over_mean_and_weight_says() -> None:
+    """The integral on another, even grid; exact quantiles of the mixture of betas."""
+    won, size = np.array([3.0, 12.0, 40.0, 0.0]), np.array([40.0, 90.0, 200.0, 5.0])
+    mean, spread = np.meshgrid(np.linspace(0.005, 0.6, 120), np.linspace(0.01, 3.0, 200))
+    weight = np.maximum(1 / (spread**2 * mean * (1 - mean)) - 1, 0.05)
+    logs = -(spread**2) / 2
+    for w, n in zip(won, size, strict=True):
+        logs = logs + stats.betabinom.logpmf(w, n, mean * weight, (1 - mean) * weight)
+    chances = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    kept = chances > 1e-6
+    chances, alphas, rests = chances[kept], (mean * weight)[kept], ((1 - mean) * weight)[kept]
+    found = towards_all(won, size)
+    for group, (w, n) in enumerate(zip(won, size, strict=True)):
+        assert found.rate[group] == pytest.approx(chances @ ((alphas + w) / (alphas + rests + n)), abs=0.002)
+        share = chances @ ((alphas + rests) / (alphas + rests + n))
+        assert found.parent_share[group] == pytest.approx(share, abs=0.02)
+        for level, end in ((0.05 / 2, found.low[1, group]), (1 - 0.05 / 2, found.high[1, group])):
+            held = chances @ stats.beta.cdf(end, alphas + w, rests + n - w)
+            assert held == pytest.approx(level, abs=0.004)
+
+
+def test_many_cases_speak_for_themselves_and_like_groups_for_each_other() -> None:
+    apart = towards_all(np.array([1_000.0, 3_000.0, 1.0]), np.array([10_000.0, 10_000.0, 4.0]))
+    assert apart.rate[:2] == pytest.approx([0.1, 0.3], abs=0.002)
+    assert apart.parent_share[0] < 0.01 and apart.parent_share[2] > 0.5
+    alike = towards_all(np.full(6, 20.0), np.full(6, 200.0))
+    assert np.all(alike.parent_share > 0.6) and alike.rate == pytest.approx(np.full(6, 0.1), abs=0.003)
+    assert np.all(alike.high[1] - alike.low[1] < 0.75 * (alone(np.full(6, 20.0), np.full(6, 200.0)).high[1] - 0.06))
+
+
+def test_intervals_of_small_groups_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(4)
+    held = np.zeros(2)
+    for _ in range(150):
+        size = np.round(np.exp(rng.uniform(np.log(10), np.log(400), 4)))
+        true = 1 / (1 + 9 * np.exp(-rng.normal(0, rng.uniform(0, 0.8), 4)))
+        found = towards_all(rng.binomial(size.astype(int), true).astype(np.float64), size)
+        held += ((found.low <= true) & (true <= found.high)).mean(axis=1)
+    assert held / 150 == pytest.approx([0.82, 0.955], abs=0.03)
+
+
+# --- cumulative incidence ---------------------------------------------------------------------------------------------
+def test_incidence_without_censoring_is_a_share() -> None:
+    came, otherwise = np.array([[3.0, 0.0, 2.0]]), np.array([[10.0, 5.0, 0.0]])
+    rate, variance = incidence(came, otherwise, np.array([[50.0, 37.0, 32.0]]))
+    assert rate[0] == pytest.approx(0.1) and variance[0] == pytest.approx(0.1 * 0.9 / 50)
+
+
+def test_incidence_by_hand_and_its_variance_by_simulation() -> None:
+    # Five stays: won on day 1, followed to day 1, ended on day 2, won on day 3, followed to day 5.
+    rate, _ = incidence(
+        np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 0.0, 1.0, 0.0]]), np.array([[5.0, 5.0, 3.0, 2.0]])
+    )
+    assert rate[0] == pytest.approx(1 / 5 + 4 / 5 * 2 / 3 * 1 / 2)
+    rng = np.random.default_rng(8)
+    draws, size, days = 3_000, 60, 40
+    won_at, ended_at, followed = (rng.geometric(chance, (draws, size)) for chance in (0.02, 0.03, 0.02))
+    first = np.minimum(np.minimum(won_at, ended_at), followed)
+    grid = np.arange(1, days + 1)
+    came, otherwise = (
+        (at[:, :, None] == grid) & (at == np.minimum(won_at, ended_at))[:, :, None] & (at <= followed)[:, :, None]
+        for at in (won_at, np.where(won_at == ended_at, 0, ended_at))
+    )
+    at_risk = (first[:, :, None] >= grid).sum(axis=1)
+    rates, variances = incidence(came.sum(axis=1) * 1.0, otherwise.sum(axis=1) * 1.0, at_risk * 1.0)
+    assert rates.var() == pytest.approx(variances.mean(), rel=0.08)
+
+
+# --- rates of single journeys -----------------------------------------------------------------------------------------
+def test_bins_that_do_not_differ_are_one_and_no_rate_is_0() -> None:
+    exposure = np.full(AGES, 1_000.0)
+    assert _merged(np.full(AGES, 20.0), exposure) == pytest.approx(np.full(AGES, 0.02))
+    exits = np.where(np.arange(AGES) < EDGES[20], 40.0, 0.0)
+    found = _merged(exits, exposure)
+    late = np.arange(AGES) >= EDGES[20]
+    assert found[~late] == pytest.approx(np.full(np.count_nonzero(~late), 0.04))
+    assert found[late] == pytest.approx(np.full(np.count_nonzero(late), UNSEEN / exposure[late].sum()))
+    assert len(np.unique(_BIN)) == len(EDGES)
+
+
+def test_the_chance_of_one_journey_is_that_of_many_like_it() -> None:
+    rng = np.random.default_rng(1)
+    rates = rng.uniform(0, 0.01, (len(STAGES), ENDED + 1, AGES))
+    for stage in range(len(STAGES)):
+        rates[stage, : stage + 1] = 0.0
+    course = Course(rates, 120)
+    entry = course.from_entry(WON)
+    for days in (30, 120):
+        found = course.by_age(WON, days, entry)
+        for stage, age in ((0, 0), (0, 700), (2, 33), (4, 5), (4, AGES - 1)):
+            waiting = np.zeros((len(STAGES), AGES), dtype=np.int64)
+            waiting[stage, age] = 1
+            assert found[stage, age] == pytest.approx(course.from_open(WON, waiting, entry)[days], rel=1e-9)
+
+
+# --- maps -------------------------------------------------------------------------------------------------------------
+def said_and_came(size: int, bend: float = 1.6, shift: float = -0.4) -> tuple[Floats, Any]:
+    rng = np.random.default_rng(size)
+    said = rng.beta(1.5, 6, size)
+    return said, rng.uniform(size=size) < 1 / (1 + np.exp(-(bend * logit(said) + shift)))
+
+
+def test_maps_are_at_the_optimum_that_scipy_finds() -> None:
+    said, came = said_and_came(3_000)
+    positives = came.sum()
+    target = np.where(came, (positives + 1) / (positives + 2), 1 / (3_000 - positives + 2))
+    x, left, right = logit(said), np.log(said), -np.log1p(-said)
+
+    def loss(values: Floats, goal: Floats) -> float:
+        return float(np.sum(np.logaddexp(0, values) - goal * values))
+
+    slope, shift = optimize.minimize(lambda w: loss(w[0] * x + w[1], target), [1.0, 0.0], tol=1e-10).x
+    found = platt(said, came)
+    assert (found.a, found.b, found.c) == pytest.approx((slope, slope, shift), abs=2e-4)
+    goal = came.astype(np.float64)
+    bounds = [(0, None), (0, None), (None, None)]
+    free = optimize.minimize(
+        lambda w: loss(w[0] * left + w[1] * right + w[2], goal), [1.0, 1.0, 0.0], bounds=bounds, tol=1e-12
+    )
+    found = beta(said, came)
+    assert (found.a, found.b, found.c) == pytest.approx(tuple(free.x), abs=2e-3)
+    # What is said the wrong way round is no order to keep: both maps give the rate of all.
+    for wrong in (platt(1 - said, came), beta(1 - said, came)):
+        assert wrong(np.array([0.1, 0.9])) == pytest.approx(np.full(2, came.mean()), abs=0.002)
+
+
+def test_a_bent_scale_is_bent_back() -> None:
+    said, came = said_and_came(40_000)
+    later, came_later = said_and_came(20_001)
+    for learnt in (platt, beta):
+        mapped = learnt(said, came)(later)
+        slope, shift = quality._regressed(mapped, came_later, np.arange(len(later)))
+        assert slope.low is not None and slope.high is not None and slope.low < 1 < slope.high
+        assert shift.value == pytest.approx(0.0, abs=0.06)
+    raw_slope, _ = quality._regressed(later, came_later, np.arange(len(later)))
+    assert raw_slope.low is not None and raw_slope.low > 1.5
+
+
+@pytest.mark.parametrize(
+    ("journeys", "won", "kind", "reason"),
+    [
+        (49, 20, "none", "outcomes of 49 journeys are known, 50 are needed"),
+        (200, 9, "none", "9 journeys were won, 10 are needed"),
+        (200, 0, "none", "0 journeys were won"),
+        (200, 200, "none", "0 journeys were not won"),
+        (200, 50, "platt", None),
+        (BETA_FROM - 1, 500, "platt", None),
+        (BETA_FROM, 500, "beta", None),
+    ],
+)
+def test_maps_need_outcomes(journeys: int, won: int, kind: str, reason: str | None) -> None:
+    rng = np.random.default_rng(2)
+    said, came = rng.uniform(0.05, 0.9, journeys), np.arange(journeys) < won
+    # Three cases a journey are still one journey.
+    found = learn(np.repeat(said, 3), np.repeat(came, 3), np.repeat(np.arange(journeys), 3))
+    assert found.kind == kind and (reason or "") in (found.reason or "") and bool(found.reason) == bool(reason)
+    if kind == "none":
+        assert np.array_equal(found(said), said)
+
+
+# --- quality ----------------------------------------------------------------------------------------------------------
+def plain_ece(said: Floats, came: Any, bins: int) -> float:
+    """Bins in the order of what was said, ended where a share k / 15 of all is reached and the next one is higher."""
+    edges = [np.quantile(said, k / bins) for k in range(1, bins)]
+    total, start = 0.0, -np.inf
+    for end in [*edges, np.inf]:
+        members = [(p, y) for p, y in zip(said, came, strict=True) if start < p <= end]
+        if members:
+            gap = sum(p for p, _ in members) / len(members) - sum(y for _, y in members) / len(members)
+            total += abs(gap) * len(members) / len(said)
+        start = end
+    return total
+
+
+def test_ece_is_that_of_a_plain_loop() -> None:
+    rng = np.random.default_rng(3)
+    for said in (rng.uniform(size=900), rng.choice([0.05, 0.1, 0.4], 700), rng.uniform(size=7)):
+        came = rng.uniform(size=len(said)) < said**2
+        assert quality.ece(said, came) == pytest.approx(plain_ece(said, came, 15))
+        bins = quality.reliability(said, came, np.arange(len(said)))
+        assert sum(one.cases for one in bins) == len(said)
+        assert sum(abs(one.mean - one.observed) * one.cases for one in bins) / len(said) == pytest.approx(
+            quality.ece(said, came)
+        )
+
+
+def test_scores_by_hand() -> None:
+    found = quality.metrics(np.array([0.8, 0.4, 0.0, 0.5]), np.array([True, False, True, False]), np.arange(4), 10)
+    assert found["brier"].value == pytest.approx((0.04 + 0.16 + 1 + 0.25) / 4)
+    # A probability of 0 that comes true is clipped, not infinite.
+    assert found["log_loss"].value == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(CLIP) + np.log(0.5)) / 4)
+    low, high = quality.wilson(np.array([81.0, 0.0]), np.array([263.0, 20.0]))
+    assert (low[0], high[0], high[1]) == pytest.approx((0.25529, 0.36621, 0.16113), abs=1e-5)
+    assert clip(np.array([0.0, 1.0])).tolist() == [CLIP, 1 - CLIP]
+    for came in (np.zeros(4, dtype=bool), np.ones(4, dtype=bool)):
+        one_class = quality.metrics(np.array([0.8, 0.4, 0.1, 0.5]), came, np.arange(4), 10)
+        assert one_class["calibration_slope"] == one_class["calibration_intercept"] == quality.Metric(None)
+    assert quality.metrics(np.full(40, 0.5), np.arange(40) < 19, np.arange(40), 10)["calibration_slope"].value is None
+    with pytest.raises(ValueError, match="no cases"):
+        quality.metrics(np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64))
+
+
+def test_a_journey_counts_once_however_often_it_is_judged() -> None:
+    said, came = said_and_came(600)
+    number = np.arange(600)
+    once = quality.metrics(said, came, number)
+    often = quality.metrics(np.repeat(said, 4), np.repeat(came, 4), np.repeat(number, 4))
+    for name, metric in once.items():
+        # Bins are cut at other places between equal numbers.
+        assert often[name].value == pytest.approx(metric.value, abs=0.004), name
+        if metric.low is not None and metric.high is not None:
+            assert (often[name].low, often[name].high) == pytest.approx((metric.low, metric.high), abs=0.012), name
+    widths = [one.high - one.low for one in quality.reliability(said, came, number)]
+    repeated = quality.reliability(np.repeat(said, 4), np.repeat(came, 4), np.repeat(number, 4))
+    assert np.mean([one.high - one.low for one in repeated]) == pytest.approx(np.mean(widths), rel=0.03)
+
+
+def test_ece_knows_chance_from_error() -> None:
+    rng = np.random.default_rng(6)
+    beyond, held, slopes = 0, 0, 0
+    for _ in range(60):
+        said = rng.beta(1, 8, 2_000)
+        found = quality.metrics(said, rng.uniform(size=2_000) < said, np.arange(2_000), 100)
+        value, chance, slope = found["ece"], found["ece_by_chance"], found["calibration_slope"]
+        assert value.value is not None and chance.high is not None and value.low is not None
+        assert slope.low is not None and slope.high is not None
+        beyond += value.value > chance.high
+        held += value.low == 0
+        slopes += slope.low <= 1 <= slope.high
+    # 2.5 % of right records lie above the range, the intervals of the others begin at 0; that of the slope holds 1.
+    assert beyond <= 5 and held >= 57 and slopes >= 53
+    wrong = quality.metrics(said, rng.uniform(size=2_000) < said**1.5, np.arange(2_000), 100)
+    assert wrong["ece"].low is not None and wrong["ece_by_chance"].high is not None
+    assert wrong["ece"].low > 0.02 and wrong["ece"].value is not None
+    assert wrong["ece"].value > 2 * wrong["ece_by_chance"].high
+
+
+# --- as of ------------------------------------------------------------------------------------------------------------
+def leaked(events: Events, origin: float) -> Events:
+    """The same company with the future written into the past: backdated wins and ends, recorded after the origin."""
+    rng = np.random.default_rng(1)
+    later = ~events.known_at(origin)
+    chosen = later & (rng.uniform(size=len(events)) < 0.5)
+    time = np.where(chosen, np.minimum(events.time, origin - rng.uniform(0, 40, len(events))), events.time)
+    code = np.where(chosen & (rng.uniform(size=len(events)) < 0.3), WON, events.code)
+    order = np.lexsort((code, time, events.journey))
+    names = ("journey", "segment", "known", "amount")
+    moved = {name: getattr(events, name)[order] for name in names}
+    return replace(events, code=code[order], time=time[order], **moved)
+
+
+def test_what_is_recorded_later_changes_nothing_said_before() -> None:
+    events = firm(7, 700, 3)
+    origin = float(BEGIN + 500)
+    planted = leaked(events, origin)
+    assert np.count_nonzero(planted.time != events.time) > 1_000
+    assert list(stage_probabilities(events, origin)) == list(stage_probabilities(planted, origin))
+    one, other = (open_journeys(some, origin) for some in (events, planted))
+    for name in ("journey", "stage", "age"):
+        assert np.array_equal(getattr(one, name), getattr(other, name))
+    assert all(np.array_equal(one.won[days], other.won[days]) for days in WITHIN)
+    ours, theirs = (Record(some, origin, within=(30, 90)) for some in (events, planted))
+    assert ours.maps == theirs.maps and len(ours.cases[JOURNEY, "won_30d"]) > 1_000
+    for key, cases in ours.cases.items():
+        for name, values in vars(cases).items():
+            assert np.array_equal(values, getattr(theirs.cases[key], name)), (key, name)
+    # The plant is no straw man: whoever looks at it from later sees something else.
+    assert entries(events, END).outcome.sum() != entries(planted, END).outcome.sum()
+
+
+def test_a_map_learns_from_outcomes_that_were_recorded_by_then_only() -> None:
+    """Wins of the last two months are recorded late: the map of the day takes these journeys for not won, as anybody would have then."""
+    events = firm(11, 500)
+    end = float(BEGIN + 500)
+    fresh = (events.code == WON) & (events.time > end - 60)
+    late = replace(events, known=np.where(fresh, end + 10, events.known))
+    found = Record(late, end, within=(30, 90))
+    cases = found.cases[RAW_JOURNEY, "won_30d"]
+    won = {int(number) for number in late.journey[late.known_at(end) & (late.code == WON)]}
+    assert set(cases.journey[cases.outcome].tolist()) <= won
+    assert np.all(cases.until <= end) and np.all(cases.origin + 30 == cases.until)
+
+
+# --- companies of known rates -----------------------------------------------------------------------------------------
+def pooled(seeds: range, days: int) -> dict[tuple[str, str], tuple[Floats, Any, Any]]:
+    """Cases of companies with three regions together, journeys of different companies kept apart."""
+    found: dict[tuple[str, str], list[tuple[Floats, Any, Any]]] = {}
+    for seed in seeds:
+        record = Record(firm(seed, days, 3), float(BEGIN + days))
+        for key, cases in record.cases.items():
+            found.setdefault(key, []).append((cases.probability, cases.outcome, cases.journey + seed * 10_000_000))
+    return {key: tuple(np.concatenate(parts) for parts in zip(*ones, strict=True)) for key, ones in found.items()}  # type: ignore[misc]
+
+
+def assert_calibrated(cases: dict[tuple[str, str], tuple[Floats, Any, Any]]) -> None:
+    for model, scope in (
+        *((model, f"won_{days}d") for model in (JOURNEY, RAW_JOURNEY) for days in WITHIN),
+        *((STAGE, f"won_{days}d_{cut}") for cut in ("total", "region") for days in WITHIN),
+    ):
+        said, came, journey = cases[model, scope]
+        found = quality.metrics(said, came, journey, 50)
+        slope = found["calibration_slope"].value
+        assert slope is not None and 0.9 <= slope <= 1.1, (model, scope, slope)
+        assert said.mean() == pytest.approx(came.mean(), rel=0.05), (model, scope)
+        assert (found["ece"].value or 0) < 0.01, (model, scope)
+
+
+def covered(seeds: range, moments: tuple[float, ...], regions: int) -> tuple[Floats, int]:
+    """Share of the true rates of regions that their intervals hold, by level, and how many there are."""
+    held = []
+    for seed in seeds:
+        events = firm(seed, DAYS, regions)
+        true = {days: true_rates(seed, regions, days) for days in WITHIN}
+        for moment in moments:
+            for one in stage_probabilities(events, moment):
+                if one.cut_name == "region" and one.outcome == IS_WON:
+                    rate = true[one.within][int(one.cut_value.split()[1]), one.stage]
+                    held.append([one.intervals[level][0] <= rate <= one.intervals[level][1] for level in LEVELS])
+    return np.mean(held, axis=0), len(held)
+
+
+def test_probabilities_of_known_companies_are_calibrated() -> None:
+    cases = pooled(range(3), 900)
+    assert_calibrated(cases)
+    # What is said of a region's entries is better for being drawn to the total than as counted.
+    losses = {model: quality.log_losses(*cases[model, "won_90d_region"][:2]).mean() for model in (STAGE, RAW_STAGE)}
+    assert losses[STAGE] <= losses[RAW_STAGE]
+
+
+def test_intervals_of_known_companies_hold_the_true_rates() -> None:
+    share, count = covered(range(3), (float(BEGIN + 420), END), 4)
+    assert count == 3 * 2 * 4 * len(STAGES) * len(WITHIN)
+    # 240 ends of three companies are not independent: what must not happen is the 61 of 100 of a prior taken for certain.
+    assert share[1] > 0.87 and share[0] > 0.68
+
+
+@pytest.mark.long
+def test_probabilities_of_twenty_known_companies_are_calibrated() -> None:
+    assert_calibrated(pooled(range(20), DAYS))
+
+
+@pytest.mark.long
+def test_intervals_of_twenty_known_companies_hold_the_true_rates() -> None:
+    share, _ = covered(range(20), (float(BEGIN + 420), float(BEGIN + 800), END), 4)
+    assert share == pytest.approx([0.80, 0.95], abs=0.04)
+
+
+# --- too little -------------------------------------------------------------------------------------------------------
+def test_a_segment_that_appeared_last_week_is_told_what_is_known_of_the_others() -> None:
+    events = firm(12, 600, 3)
+    end = float(BEGIN + 600)
+    young = np.isin(events.journey, np.unique(events.journey[events.time < end - 7]), invert=True)
+    events = replace(
+        events,
+        segment=np.where(young, 3, events.segment),
+        segments=(*events.segments, ("new", "all"), ("none yet", "all")),
+    )
+    found = {(one.cut_value, one.stage): one for one in stage_probabilities(events, end) if one.outcome == IS_WON}
+    total, new, none = (found[name, 0] for name in ("*", "new", "none yet"))
+    assert new.entered > 0 and new.total_share is not None and new.total_share > 0.4
+    assert none.entered == 0 and none.observed is None and none.reason == "no entries yet: what is known of the others"
+    for one in (new, none):
+        assert one.probability == pytest.approx(total.probability, rel=0.5)
+        assert one.intervals[0.95][1] - one.intervals[0.95][0] > 3 * (
+            total.intervals[0.95][1] - total.intervals[0.95][0]
+        )
+    assert found["new", 2].reason in ("fewer than 30 entries", "no entries yet: what is known of the others")
+
+
+def test_what_nobody_has_been_followed_for_is_not_said() -> None:
+    events = firm(13, 300)
+    end = float(BEGIN + 300)
+    for one in stage_probabilities(events, end):
+        assert (one.probability is None) == (one.within == WITHIN[1])
+        if one.probability is None:
+            assert not one.intervals and one.reason is not None and "365 are needed" in one.reason
+    assert too_little(events, end, 90) is None
+    assert "followed for 299 days, 365 are needed" in str(too_little(events, end, 365))
+    few = replace(events, code=np.where(np.isin(events.code, (WON, ENDED)) & (events.journey > 40), 0, events.code))
+    assert f"{LEAST_OUTCOMES} are needed" in str(too_little(few, end, 90))
+    never = replace(events, code=np.where(events.code == WON, ENDED, events.code))
+    assert too_little(never, end, 90) == "no journey is known to have been won"
+    assert too_little(events, float(BEGIN - 1), 90) == "journeys have been followed for 0 days, 90 are needed"
+    assert Record(never, end).judged == 0 and Record(never, end).maps[90].reason is not None
+
+
+# --- percentages of the CRM --------------------------------------------------------------------------------------------
+def test_percentages_are_those_that_stood_then() -> None:
+    day = pd.Timestamp("2025-01-01")
+
+    def event(journey: int, deal: int, days: float, known: float, probability: float | None, closed: bool) -> list[Any]:
+        stamps = [day + pd.Timedelta(days=days), day + pd.Timedelta(days=known)]
+        return [journey, deal, "crm" if deal < 9 else "other", probability, closed, *stamps, 0]
+
+    rows = [
+        event(0, 1, 1, 1, 0.2, False),
+        event(0, 1, 5, 5, 0.6, False),
+        event(0, 1, 6, 30, 0.9, False),  # entered much later
+        event(0, 2, 2, 2, 0.4, False),
+        event(1, 3, 1, 1, 0.5, False),
+        event(1, 3, 8, 8, 0.0, True),
+        event(2, 4, 1, 1, None, False),
+        event(3, 9, 1, 1, 0.3, None),  # type: ignore[arg-type]
+    ]
+    names = "journey opportunity_key source_system probability is_closed occurred_at known_at event_sequence".split()
+    percentages = Percentages(pd.DataFrame(rows, columns=names), "UTC")
+    start = float((day - pd.Timestamp("1970-01-01")).days)
+
+    def at(days: float) -> dict[str, dict[int, float]]:
+        found = percentages.at(start + days)
+        return {source: dict(zip(*(part.tolist() for part in pair), strict=True)) for source, pair in found.items()}
+
+    assert at(1) == {}
+    assert at(4) == {"crm": {0: 0.4, 1: 0.5}, "other": {3: 0.3}}
+    assert at(7) == {"crm": {0: 0.6, 1: 0.5}, "other": {3: 0.3}}
+    assert at(20) == {"crm": {0: 0.6}, "other": {3: 0.3}}
+    assert at(31)["crm"] == {0: 0.9}
