@@ -237,6 +237,8 @@ def run(arguments: argparse.Namespace) -> int:
     except WarehouseError as error:
         print(f"leadlag calibrate: {error}", file=sys.stderr)
         return USAGE
+    if record.judged == 0:
+        notes.append(f"nothing is judged yet: {SHORT} days ago too little was known to say anything")
     notes += [f"{PERCENTAGE} is not judged: {no_percentages}"] if no_percentages else []
     notes += [f"within {days} days: {learnt.reason}" for days, learnt in record.maps.items() if learnt.reason]
     journeys = pd.DataFrame(tables["prediction_journey_probability"])

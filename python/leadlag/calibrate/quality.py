@@ -96,7 +96,7 @@ def _clustered(features: Floats, residual: Floats, said: Floats, journey: Ints) 
     """Standard errors of a logistic regression whose cases belong to journeys (Liang and Zeger 1986)."""
     bread = np.linalg.pinv((features * (said * (1 - said))[:, None]).T @ features)
     sums = np.column_stack([np.bincount(journey, weights=residual * column) for column in features.T])
-    return np.asarray(np.sqrt(np.diag(bread @ (sums.T @ sums) @ bread)))
+    return np.asarray(np.sqrt(np.maximum(np.diag(bread @ (sums.T @ sums) @ bread), 0.0)))
 
 
 def _regressed(probability: Floats, outcome: Bools, journey: Ints) -> tuple[Metric, Metric]:
