@@ -18,7 +18,7 @@ from leadlag.calibrate import quality
 from leadlag.calibrate.chances import LEAST_OUTCOMES, open_journeys, too_little
 from leadlag.calibrate.crm import Percentages
 from leadlag.calibrate.judge import JOURNEY, RAW_JOURNEY, RAW_STAGE, STAGE, Record
-from leadlag.calibrate.maps import BETA_FROM, CLIP, beta, clip, learn, logit, platt
+from leadlag.calibrate.maps import BETA_FROM, CLIP, Map, beta, clip, learn, logit, mapped, no_map, platt
 from leadlag.calibrate.shrinkage import LEVELS, alone, towards_all
 from leadlag.calibrate.stages import FEW, IS_WON, WITHIN, entries, incidence, stage_probabilities
 from leadlag.cli import main
@@ -178,6 +178,13 @@ def test_a_bent_scale_is_bent_back() -> None:
         assert shift.value == pytest.approx(0.0, abs=0.06)
     raw_slope, _ = quality._regressed(later, came_later, np.arange(len(later)))
     assert raw_slope.low is not None and raw_slope.low > 1.5
+
+
+def test_a_year_is_never_less_probable_than_its_first_quarter() -> None:
+    said = {365: np.array([0.5, 0.2]), 90: np.array([0.4, 0.05])}
+    found = mapped(said, {90: no_map("few"), 365: Map("platt", 1.0, 1.0, -1.0)})
+    assert found[90].tolist() == [0.4, 0.05]
+    assert found[365].tolist() == pytest.approx([0.4, 1 / (1 + 4 * np.e)])
 
 
 @pytest.mark.parametrize(
@@ -642,6 +649,7 @@ def test_open_journeys_are_all_there_with_what_the_model_says(call: Call) -> Non
     assert rows.index.tolist() == last.index.tolist() and (rows["person_key"] == rows.index + 1).all()
     assert rows["stage"].tolist() == [STAGES[code] for code in last["code"]]
     assert rows["days_in_stage"].tolist() == np.floor(end - last["time"]).astype(int).tolist()
+    assert (rows["probability_90d"] <= rows["probability"]).all()
     assert (rows["raw_probability_90d"] <= rows["raw_probability"]).all() and rows["raw_probability_90d"].min() > 0
     # Stages nearer to a win are worth more, and what the CRM said is missed aloud.
     by_stage = rows.groupby("stage")["probability"].mean()[list(STAGES)]

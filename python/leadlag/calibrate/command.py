@@ -28,7 +28,7 @@ from leadlag.audit.command import profile_name
 from leadlag.calibrate.chances import LEAST_OUTCOMES, open_journeys, too_little
 from leadlag.calibrate.crm import read_percentages
 from leadlag.calibrate.judge import EVERY, ORIGINS, PERCENTAGE, Cases, Record
-from leadlag.calibrate.maps import Map
+from leadlag.calibrate.maps import Map, mapped
 from leadlag.calibrate.quality import Metric, metrics, reliability
 from leadlag.calibrate.stages import IS_WON, NEXT_STAGE, WITHIN, StageProbability, stage_probabilities
 from leadlag.cli import OK, USAGE
@@ -85,8 +85,10 @@ def journey_columns(company: Company, maps: dict[int, Map]) -> dict[str, Any]:
     names = np.array(company.events.segments, dtype=object).reshape(-1, 2)[found.segment]
     names[names == NOWHERE] = None
     nothing = np.full(len(found.age), None, dtype=object)
-    raw = {days: nothing if unsaid[days] else found.won[days] for days in WITHIN}
-    said = {days: nothing if unsaid[days] else maps[days](found.won[days]) for days in WITHIN}
+    raw, said = (
+        {days: nothing if unsaid[days] else values[days] for days in WITHIN}
+        for values in (found.won, mapped(found.won, maps))
+    )
     reasons = [
         f"within {days} days: {unsaid[days] or maps[days].reason}"
         for days in WITHIN

@@ -9,7 +9,7 @@ import numpy as np
 
 from leadlag.calibrate.chances import Open, open_journeys, too_little
 from leadlag.calibrate.crm import Percentages
-from leadlag.calibrate.maps import Map, learn, no_map
+from leadlag.calibrate.maps import Map, learn, mapped, no_map
 from leadlag.calibrate.quality import log_losses
 from leadlag.calibrate.stages import WITHIN, count, entries, shrink
 from leadlag.forecast.journeys import ENDED, STAGES, WON, Bools, Events, Floats, Ints
@@ -118,15 +118,16 @@ class Record:
 
     def _judge_open(self, origin: float, within: tuple[int, ...]) -> None:
         found = open_journeys(self.events, origin, within, self._chosen)
+        maps = {days: self._map(days, origin) for days in within}
+        said = mapped(found.won, {days: used for days, (_, used) in maps.items()})
         for days in within:
-            learnt, used = self._map(days, origin)
             raw, until = found.won[days], np.full(len(found.journey), origin + days)
             self._add(self._of(RAW_JOURNEY, f"won_{days}d"), origin, until, raw, found.journey)
-            self._add(self._of(JOURNEY, f"won_{days}d"), origin, until, used(raw), found.journey)
-            self._add(self._mapped[days], origin, until, learnt(raw), found.journey)
+            self._add(self._of(JOURNEY, f"won_{days}d"), origin, until, said[days], found.journey)
+            self._add(self._mapped[days], origin, until, maps[days][0](raw), found.journey)
             # The CRM does not say by when; the longest time is to its favour.
             if days == self.within[-1]:
-                self._judge_crm(found, origin, days, used(raw))
+                self._judge_crm(found, origin, days, said[days])
 
     def _judge_crm(self, found: Open, origin: float, days: int, ours: Floats) -> None:
         """The CRM's percentages, and ours of the same journeys."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,3 +117,12 @@ def learn(probability: Floats, outcome: Bools, journey: Ints) -> Map:
         which = "won" if np.count_nonzero(outcome) * 2 < len(outcome) else "not won"
         return no_map(f"no calibration map: {rarer} journeys were {which}, {LEAST_RARER} are needed")
     return (platt if journeys < BETA_FROM else beta)(probability, outcome)
+
+
+def mapped(won: Mapping[int, Floats], maps: Mapping[int, Map]) -> dict[int, Floats]:
+    """Probabilities after their maps, by the days within which something is to come; never more probable within fewer days."""
+    found: dict[int, Floats] = {}
+    least = np.zeros(1)
+    for days in sorted(won):
+        least = found[days] = np.maximum(maps[days](won[days]), least)
+    return found
