@@ -35,10 +35,10 @@ def too_little(events: Events, moment: float, within: int) -> str | None:
     followed = int(moment - events.time[known].min()) if known.any() else 0
     if followed < within:
         return f"journeys have been followed for {followed} days, {within} are needed"
-    code = events.code[known]
+    code = events.code[known & (events.time >= moment - MEMORY)]
     won, ended = np.count_nonzero(code == WON), np.count_nonzero(code == ENDED)
     if won + ended < LEAST_OUTCOMES:
-        return f"{won + ended} journeys are known to be won or ended, {LEAST_OUTCOMES} are needed"
+        return f"{won + ended} journeys of the last two years are known to be won or ended, {LEAST_OUTCOMES} are needed"
     if won == 0 or ended == 0:
         return f"no journey is known to have {'been won' if won == 0 else 'ended otherwise'}"
     return None

@@ -223,11 +223,11 @@ def run(arguments: argparse.Namespace) -> int:
                 percentages=percentages,
                 progress=bar(arguments, "calibrate"),
             )
-            bins, quality, notes = judged(record, arguments.quiet or arguments.json)
+            hidden = arguments.quiet or arguments.json
+            bins, quality, notes = judged(record, hidden)
+            stages = tqdm(stage_probabilities(company.events, company.origin), "stages", unit="row", disable=hidden)
             tables: dict[str, Any] = {
-                "prediction_stage_probability": [
-                    stage_row(one) for one in stage_probabilities(company.events, company.origin)
-                ],
+                "prediction_stage_probability": [stage_row(one) for one in stages],
                 "prediction_journey_probability": journey_columns(company, record.maps),
                 "prediction_calibration": bins,
                 "prediction_model_quality": quality,
@@ -252,7 +252,8 @@ def run(arguments: argparse.Namespace) -> int:
     print("\n".join(_stage_lines(tables["prediction_stage_probability"])))
     print(f"{len(journeys)} open journeys, {journeys['probability_90d'].sum():,.1f} to be won in {SHORT} days")
     print("\n".join(_quality_lines(quality)))
-    print("\n".join(notes))
+    for note in notes:
+        print(note)
     if not arguments.dry_run:
         print(f"rows in {', '.join(f'{schema}.{table}' for table in tables)}")
     return OK

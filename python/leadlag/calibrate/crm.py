@@ -8,13 +8,18 @@ import pandas as pd
 from leadlag.forecast.journeys import Floats, Ints, local_days
 from leadlag.warehouse import Warehouse
 
+_EVENTS = "int_input__opportunity_stage_event"
+_COLUMNS = (
+    *("opportunity_key", "source_system", "probability", "is_closed"),
+    *("occurred_at", "known_at", "event_sequence"),
+)
+
 
 class Percentages:
     """Percentages of opportunities by the time at which they were recorded.
 
     Args:
-        rows: columns journey (its number), opportunity_key, source_system, probability, is_closed, occurred_at, known_at (UTC) and
-            event_sequence.
+        rows: journey (its number) and _COLUMNS, times in UTC.
         zone: business time zone.
     """
 
@@ -51,14 +56,16 @@ def read_percentages(warehouse: Warehouse, keys: pd.DataFrame, zone: str) -> tup
         keys: journey_key by number of the journey.
     """
     events, deals = f"{warehouse.schema}_intermediate", f"{warehouse.schema}_marts"
-    if "int_input__opportunity_stage_event" not in warehouse.tables(events):
-        return None, f"there is no {events}.int_input__opportunity_stage_event"
+    if _EVENTS not in warehouse.tables(events):
+        return None, f"there is no {events}.{_EVENTS}"
+    lacking = set(_COLUMNS) - set(warehouse.query(f"select * from {events}.{_EVENTS} where 1 = 0").columns)
+    if lacking:
+        return None, f"{events}.{_EVENTS} has no column {', '.join(sorted(lacking))}"
     rows = warehouse.query(
         f"""
         select
-            deal.journey_key, event.opportunity_key, event.source_system, event.probability, event.is_closed,
-            event.occurred_at, event.known_at, event.event_sequence
-        from {events}.int_input__opportunity_stage_event as event
+            deal.journey_key, {", ".join(f"event.{column}" for column in _COLUMNS)}
+        from {events}.{_EVENTS} as event
         inner join {deals}.fct_opportunity as deal on event.opportunity_key = deal.opportunity_key
         where deal.is_counted and deal.journey_key is not null
         """

@@ -82,6 +82,7 @@ class Record:
         self._won[events.journey[won]], self._recorded[events.journey[won]] = events.time[won], events.known[won]
         self._chosen = np.random.default_rng(SEED).permutation(journeys) < JUDGED_JOURNEYS
         self.cases: dict[tuple[str, str], Cases] = {}
+        # What the maps of earlier origins said, whether they were used or not: the next one must earn its place by them.
         self._mapped = {days: Cases() for days in within}
         self.judged = 0
         starts = (end - every * number for number in range(origins, 0, -1))
@@ -106,12 +107,12 @@ class Record:
 
     def _map(self, days: int, moment: float) -> tuple[Map, Map]:
         """The map learnt from outcomes known at a time, and the one to be used: none when earlier maps have done harm."""
-        raw, mapped = self._of(RAW_JOURNEY, f"won_{days}d"), self._mapped[days]
+        raw, bent = self._of(RAW_JOURNEY, f"won_{days}d"), self._mapped[days]
         over = raw.until <= moment
-        # Whoever was won but not yet recorded so counted as not won.
+        # Wins that were not yet recorded counted as none.
         outcome = raw.outcome[over] & (raw.known[over] < moment)
         learnt = learn(raw.probability[over], outcome, raw.journey[over])
-        before, after = (log_losses(cases.probability[over], outcome).sum() for cases in (raw, mapped))
+        before, after = (log_losses(cases.probability[over], outcome).sum() for cases in (raw, bent))
         if learnt.kind != "none" and after > before:
             return learnt, no_map("calibration map left out: earlier ones made the log loss worse")
         return learnt, learnt

@@ -93,13 +93,14 @@ def beta(probability: Floats, outcome: Bools) -> Map:
     """Kull, Silva Filho and Flach 2017: a and b not below 0, so that the map never falls."""
     inside = clip(probability)
     sides = np.column_stack([np.log(inside), -np.log1p(-inside), np.ones_like(inside)])
-    target = outcome.astype(np.float64)
-    for kept in ([0, 1, 2], [0, 2], [1, 2], [2]):
+    target, kept = outcome.astype(np.float64), [0, 1, 2]
+    while True:
         found = np.zeros(3)
         found[kept] = logistic(sides[:, kept], target)
-        # Of a and b at most one can be below 0 in earnest; without it the other is fitted anew.
         if found[0] >= 0 and found[1] >= 0:
             break
+        # Without what is below 0 the rest is fitted anew.
+        kept.remove(int(found[:2].argmin()))
     return Map("beta", float(found[0]), float(found[1]), float(found[2]))
 
 
