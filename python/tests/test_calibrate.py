@@ -23,7 +23,7 @@ from leadlag.calibrate.shrinkage import LEVELS, alone, towards_all
 from leadlag.calibrate.stages import FEW, IS_WON, WITHIN, entries, incidence, stage_probabilities
 from leadlag.cli import main
 from leadlag.forecast.hazard import _BIN, AGES, EDGES, UNSEEN, Course, _merged
-from leadlag.forecast.journeys import ENDED, STAGES, WON, Events, Floats
+from leadlag.forecast.journeys import CENSORED, ENDED, STAGES, WON, Events, Floats
 from leadlag.forecast.store import TABLES
 from leadlag.warehouse import Warehouse, connect, find_target
 from scipy import optimize, stats
@@ -108,6 +108,30 @@ def test_incidence_by_hand_and_its_variance_by_simulation() -> None:
     at_risk = (first[:, :, None] >= grid).sum(axis=1)
     rates, variances = incidence(came.sum(axis=1) * 1.0, otherwise.sum(axis=1) * 1.0, at_risk * 1.0)
     assert rates.var() == pytest.approx(variances.mean(), rel=0.08)
+
+
+def test_a_journey_that_goes_on_after_an_end_has_not_ended() -> None:
+    lost_and_won = [(0, 0), (5, ENDED), (7, 3), (20, WON)]
+    lost_and_back = [(1, 1), (4, ENDED), (6, 2)]
+    lost = [(2, 0), (9, ENDED)]
+    rows = [
+        (number, code, time) for number, ones in enumerate((lost_and_won, lost_and_back, lost)) for time, code in ones
+    ]
+    journey, code, time = (np.array(values) for values in zip(*rows, strict=True))
+    days = BEGIN + time.astype(np.float64)
+    events = Events(journey, np.zeros_like(journey), code, days, days, np.zeros(len(days)), (("a", "b"),))
+    found = entries(events, float(BEGIN + 30))
+    told = list(
+        zip(*(values.tolist() for values in (found.journey, found.stage, found.days, found.outcome)), strict=True)
+    )
+    assert told == [
+        (0, 0, 20.0, WON),
+        (0, 3, 13.0, WON),
+        (1, 1, 29.0, CENSORED),
+        (1, 2, 24.0, CENSORED),
+        (2, 0, 7.0, ENDED),
+    ]
+    assert entries(events, float(BEGIN + 6)).outcome.tolist() == [ENDED, ENDED, CENSORED]
 
 
 # --- rates of single journeys -----------------------------------------------------------------------------------------
@@ -294,6 +318,17 @@ def test_ece_knows_chance_from_error() -> None:
     assert wrong["ece"].value > 2 * wrong["ece_by_chance"].high
 
 
+def harder_times(seed: int, days: int = 520) -> Events:
+    """A company that after 200 days loses two of three deals that it would have won: rates of the past promise too much."""
+    events = firm(seed, days)
+    lost = (
+        (events.code == WON)
+        & (events.time > BEGIN + 200)
+        & (np.random.default_rng(seed).uniform(size=len(events)) < 2 / 3)
+    )
+    return replace(events, code=np.where(lost, ENDED, events.code))
+
+
 # --- as of ------------------------------------------------------------------------------------------------------------
 def leaked(events: Events, origin: float) -> Events:
     """The same company with the future written into the past: backdated wins and ends, recorded after the origin."""
@@ -328,16 +363,39 @@ def test_what_is_recorded_later_changes_nothing_said_before() -> None:
 
 
 def test_a_map_learns_from_outcomes_that_were_recorded_by_then_only() -> None:
-    """Wins of the last two months are recorded late: the map of the day takes these journeys for not won, as anybody would have then."""
-    events = firm(11, 500)
-    end = float(BEGIN + 500)
-    fresh = (events.code == WON) & (events.time > end - 60)
-    late = replace(events, known=np.where(fresh, end + 10, events.known))
-    found = Record(late, end, within=(30, 90))
-    cases = found.cases[RAW_JOURNEY, "won_30d"]
-    won = {int(number) for number in late.journey[late.known_at(end) & (late.code == WON)]}
-    assert set(cases.journey[cases.outcome].tolist()) <= won
-    assert np.all(cases.until <= end) and np.all(cases.origin + 30 == cases.until)
+    """Wins entered weeks late: until then every map is that of a company that never had them, and the record has them in the end."""
+    events, end, every = harder_times(1), float(BEGIN + 520), 28
+    moment = end - 3 * every
+    late = (events.code == WON) & (events.time > moment - 120) & (events.time < moment)
+    entered_late = replace(events, known=np.where(late, moment + 5, events.known))
+    names = ("journey", "segment", "code", "time", "known", "amount")
+    never = replace(events, **{name: getattr(events, name)[~late] for name in names})
+    ours, theirs = (Record(one, end, every=every, within=(30, 90)) for one in (entered_late, never))
+    cases, without = (record.cases[JOURNEY, "won_30d"] for record in (ours, theirs))
+    then, then_without = cases.origin <= moment, without.origin <= moment
+    assert np.array_equal(cases.probability[then], without.probability[then_without])
+    assert np.count_nonzero(cases.outcome[then]) > np.count_nonzero(without.outcome[then_without]) + 20
+    # The map of the day, learnt again from the cases whose month was over.
+    raw, today = ours.cases[RAW_JOURNEY, "won_30d"], cases.origin == moment
+    over = raw.origin + 30 <= moment
+    recorded = np.full(int(events.journey.max()) + 1, np.inf)
+    won = entered_late.code == WON
+    recorded[entered_late.journey[won]] = entered_late.known[won]
+    learnt = learn(raw.probability[over], (raw.outcome & (recorded[raw.journey] < moment))[over], raw.journey[over])
+    assert learnt.kind != "none"
+    assert learnt(raw.probability[today]) == pytest.approx(cases.probability[today], rel=1e-9)
+
+
+def test_a_map_is_used_while_earlier_ones_did_no_harm() -> None:
+    told = set()
+    for events in (harder_times(1), firm(1, 520)):
+        record = Record(events, float(BEGIN + 520), within=(30, 90))
+        for days, learnt in record.maps.items():
+            raw, bent = record.cases[RAW_JOURNEY, f"won_{days}d"], record._mapped[days]
+            before, after = (quality.log_losses(cases.probability, cases.outcome).sum() for cases in (raw, bent))
+            assert (learnt.kind == "none") == (after > before)
+            told.add(learnt.reason)
+    assert told == {None, "calibration map left out: earlier ones made the log loss worse"}
 
 
 # --- companies of known rates -----------------------------------------------------------------------------------------
