@@ -47,6 +47,10 @@ COMMANDS = {
     "backtest": Command(
         "leadlag.forecast.backtest_command", "judge past forecasts against simple methods and what happened"
     ),
+    "calibrate": Command(
+        "leadlag.calibrate.command",
+        "say how probable wins are, by stage and open journey, and how often that came true",
+    ),
     "load-offline": Command(
         "leadlag.offline", "load trade shows, meetings and calls from a CSV that people fill in, checked cell by cell"
     ),

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from conftest import GROUND_ONLY, ROOT, InstallPackages, RunDbt
+from leadlag.calibrate.judge import JOURNEY, RAW_JOURNEY, Record
+from leadlag.calibrate.quality import metrics
+from leadlag.forecast.journeys import events_of
 
 
 def build(
@@ -149,6 +153,34 @@ def test_bpi2012_time_to_approval(bpi2012: duckdb.DuckDBPyConnection) -> None:
         where conversion_definition = 'submitted_to_approved' and in_numerator""",
     )
     assert round(statistics.median(second for (second,) in seconds) / 86400, 2) == 14.44
+
+
+def test_bpi2012_approvals_come_as_often_as_said(bpi2012: duckdb.DuckDBPyConnection) -> None:
+    """Probabilities by status and days in it, each said from what was known on the day, judged by the month after it (practice LL5.1)."""
+    events = events_of(
+        bpi2012.execute(
+            """select event.journey_key, stage, occurred_at, recorded_at, region, product_line, null as amount
+            from fct_stage_event as event join fct_journey using (journey_key)
+            where resolution = 'effective' and (is_milestone or movement = 'outcome')"""
+        ).df(),
+        "Europe/Amsterdam",
+    )
+    end = float(np.floor(events.time.max()))
+    record = Record(events, end, origins=30, every=7, within=(30, 60))
+    for model, scope, least in (
+        (RAW_JOURNEY, "won_30d", 14),
+        (JOURNEY, "won_30d", 14),
+        (JOURNEY, "won_60d", 5),
+    ):
+        cases = record.cases[model, scope]
+        assert len(np.unique(cases.origin)) >= least and len(np.unique(cases.journey)) > 1_500
+        found = metrics(cases.probability, cases.outcome, cases.journey)
+        slope, error, chance = (found[name] for name in ("calibration_slope", "ece", "ece_by_chance"))
+        assert slope.value == pytest.approx(1.0, abs=0.1), (model, scope)
+        assert slope.low is not None and slope.high is not None and slope.low <= 1 <= slope.high
+        assert error.value is not None and chance.value is not None
+        # The bank approved more as months went by; no more than a point and a half of the error is not chance.
+        assert error.value < chance.value + 0.015, (model, scope)
 
 
 def test_bpi2012_ties_follow_the_event_order(bpi2012: duckdb.DuckDBPyConnection) -> None:

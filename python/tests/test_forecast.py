@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import RunDbt
 from firms import BEGIN, firm
+from leadlag.calibrate.crm import read_percentages
 from leadlag.cli import main
 from leadlag.forecast import arrivals, metrics
 from leadlag.forecast.backtest import MODEL, WEEKS, Judged, backtest, records
@@ -23,7 +24,7 @@ from leadlag.forecast.intervals import errors, interval, needed
 from leadlag.forecast.journeys import CODES, ENDED, STAGES, WON, Events, Floats
 from leadlag.forecast.model import MEASURES, actual, forecast
 from leadlag.forecast.periods import EPOCH, LEAST_HISTORY, Outlook, periods
-from leadlag.forecast.source import project_variable
+from leadlag.forecast.source import project_variable, read_company
 from leadlag.forecast.store import TABLES, store
 from leadlag.warehouse import connect, find_target
 
@@ -385,6 +386,43 @@ def test_a_backtest_says_how_good_forecasts_were(call: Call, warehouse_file: Pat
     """
     assert rows_of(warehouse_file, query) == [(0,)]
     assert call("backtest", "--origins", "3")[0] == USAGE
+
+
+def test_probabilities_are_of_what_dbt_has_built(call: Call, warehouse_file: Path, profiles_dir: Path) -> None:
+    code, printed, _ = call("calibrate", "--json", "--dry-run", "--every", "91")
+    assert code == OK
+    told = json.loads(printed)
+    entered = {
+        row["stage"]: row["entry_count"]
+        for row in told["prediction_stage_probability"]
+        if (row["cut_name"], row["outcome"], row["within_days"]) == ("total", "won", 90)
+    }
+    ((as_of,),) = rows_of(warehouse_file, "select as_of from main_intermediate.int_input__clock")
+    for stage in STAGES:
+        query = f"""
+            select count(*) from main_marts.fct_journey
+            where {stage}_at < cast(as_of as date) and {stage}_at >= cast(as_of as date) - 730
+        """.replace("as_of", f"timestamp '{as_of}'")
+        assert entered[stage] == pytest.approx(rows_of(warehouse_file, query)[0][0], abs=3) and entered[stage] > 50
+    keys = {row["journey_key"]: row["person_key"] for row in told["prediction_journey_probability"]}
+    known = dict(rows_of(warehouse_file, "select journey_key, person_key from main_marts.fct_journey"))
+    assert len(keys) > 50 and keys.items() <= known.items()
+    # The percentages that stand at the end are those that the mart shows.
+    environment = {"LEADLAG_DUCKDB_PATH": str(warehouse_file), "LEADLAG_TARGET": "duckdb"}
+    with mock.patch.dict(os.environ, environment), connect(find_target(profiles_dir=profiles_dir)) as warehouse:
+        company = read_company(warehouse, "Europe/Berlin")
+        percentages, reason = read_percentages(warehouse, company.keys, "Europe/Berlin")
+    assert percentages is not None and reason is None
+    found = {
+        (source, int(company.keys["journey_key"][number])): value
+        for source, (journey, said) in percentages.at(company.origin + 1).items()
+        for number, value in zip(journey, said, strict=True)
+    }
+    query = """
+        select source_system, journey_key, max(probability) from main_marts.fct_opportunity
+        where is_counted and not is_closed and probability is not null and journey_key is not null group by all
+    """
+    assert found == {(source, key): said for source, key, said in rows_of(warehouse_file, query)} and len(found) > 5
 
 
 @pytest.mark.parametrize(

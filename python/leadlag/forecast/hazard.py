@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import xlogy
 
 from leadlag.forecast.journeys import ENDED, STAGES, WON, Floats, Ints, Spells
 
@@ -22,6 +23,8 @@ _BIN = np.searchsorted(EDGES, np.arange(AGES), side="right") - 1
 SHRINKAGE = 30.0
 # Of less than this many days at risk, a bin takes the rate of the bin before.
 LEAST_EXPOSURE = 50.0
+# Exits of a bin in which none was seen: the median of the rate's posterior is then about its maximum likelihood (Kerman 2011).
+UNSEEN = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,15 @@ class Hazards:
         return np.asarray(rates / np.maximum(total, 1.0))
 
 
-def fit(spells: Spells, segments: int) -> Hazards:
+def fit(spells: Spells, segments: int, merged: bool = False) -> Hazards:
     """Rates from stays, open ones censored at their last whole day; a segment's factors drawn towards 1 where it has few exits.
 
     With D exits where the common rates expect E, the factor is (D + k) / (E + k): the mean of a gamma distribution
     with prior mean 1 and weight k = SHRINKAGE.
+
+    Args:
+        merged: take neighbouring bins of age for one where their rates do not differ. A sum over many journeys needs no such smoothing; the
+            probability of a single one must neither be 0 because nobody like it has been won yet, nor follow a handful.
     """
     rate = np.zeros((len(STAGES), EXITS, AGES))
     factor = np.ones((segments, len(STAGES), EXITS))
@@ -67,7 +74,7 @@ def fit(spells: Spells, segments: int) -> Hazards:
             if len(gone) == 0:
                 continue
             exits = _table(segments, AGES, spells.segment[gone], age[gone])
-            rate[stage, exit_code] = _binned(exits.sum(axis=0), at_risk.sum(axis=0))
+            rate[stage, exit_code] = (_merged if merged else _binned)(exits.sum(axis=0), at_risk.sum(axis=0))
             expected = at_risk @ rate[stage, exit_code]
             factor[:, stage, exit_code] = (exits.sum(axis=1) + SHRINKAGE) / (expected + SHRINKAGE)
     return Hazards(rate, factor)
@@ -87,6 +94,29 @@ def _binned(exits: Floats, at_risk: Floats) -> Floats:
             last = count[number] / max(exposure[number], LEAST_EXPOSURE)
         rates[number] = last
     return rates[_BIN]
+
+
+def _merged(exits: Floats, at_risk: Floats) -> Floats:
+    """Rates of bins merged, two neighbours at a time, as long as that improves Akaike's criterion of their Poisson counts."""
+    count, exposure = (
+        np.bincount(_BIN, weights=values, minlength=len(EDGES)).astype(np.float64) for values in (exits, at_risk)
+    )
+    width = np.bincount(_BIN, minlength=len(EDGES)).astype(np.int64)
+
+    def fitted(events: Floats, time: Floats) -> Floats:
+        return np.asarray(xlogy(events, events) - xlogy(events, time))
+
+    while len(count) > 1:
+        loss = fitted(count[:-1], exposure[:-1]) + fitted(count[1:], exposure[1:])
+        loss -= fitted(count[:-1] + count[1:], exposure[:-1] + exposure[1:])
+        # Bins that hardly anybody has reached have no say.
+        loss[(exposure[:-1] < LEAST_EXPOSURE) | (exposure[1:] < LEAST_EXPOSURE)] = -1.0
+        place = int(loss.argmin())
+        if loss[place] > 1.0:
+            break
+        begins = np.delete(np.arange(len(count)), place + 1)
+        count, exposure, width = (np.add.reduceat(values, begins) for values in (count, exposure, width))
+    return np.repeat(np.maximum(count, UNSEEN) / np.maximum(exposure, LEAST_EXPOSURE), width)
 
 
 class Course:
@@ -134,6 +164,22 @@ class Course:
             leaving = np.einsum("a,eah->eh", waiting[stage, ages] / there, self.density[stage][:, days])
             expected += self._reached(leaving, stage, target, entry)
         return expected
+
+    def by_age(self, target: int, days: int, entry: Floats) -> Floats:
+        """Probability to reach a milestone within so many days of a journey that is in a stage and has not left it: (stage, age in days).
+
+        Args:
+            days: at most the horizon. entry: what `from_entry` gives for the milestone.
+        """
+        found = np.zeros((len(STAGES), AGES))
+        for stage in range(target):
+            for exit_code in range(stage + 1, target + 1):
+                leaving = self.density[stage, exit_code, : AGES + days - 1]
+                if leaving.any():
+                    # Who leaves during a day has half of it left; the later one leaves, the fewer days remain.
+                    after = (entry[exit_code, :days] + entry[exit_code, 1 : days + 1]) / 2
+                    found[stage] += np.correlate(leaving, after[::-1])
+        return np.asarray(np.clip(found / np.maximum(self.staying[:, :AGES], 1e-300), 0.0, 1.0))
 
     def _reached(self, leaving: Floats, stage: int, target: int, entry: Floats) -> Floats:
         """Reached within so many days, by those who leave a stage (exit, day) for one that leads there."""

@@ -30,11 +30,12 @@ class Spells:
     """Stays in a stage as they were known at a time, one element each.
 
     Attributes:
-        segment: number of the journey's segment. stage: code of the stage.
+        journey: number of the journey. segment: number of its segment. stage: code of the stage.
         start: when it began, in days. days: how long it has lasted or lasted, in days.
         exit: code of what followed, CENSORED when nothing had.
     """
 
+    journey: Ints
     segment: Ints
     stage: Ints
     start: Floats
@@ -88,6 +89,7 @@ class Events:
         until[here], exit_code[here] = time[here + 1], code[here + 1]
         in_stage = code < WON
         return Spells(
+            journey[in_stage],
             self.segment[at][in_stage],
             code[in_stage],
             time[in_stage],
@@ -111,7 +113,7 @@ def local_days(times: pd.Series, zone: str) -> Floats:
 
 
 def events_of(rows: pd.DataFrame, zone: str) -> Events:
-    """Events of effective stage events.
+    """Events of effective stage events; journeys are numbered in the order of their keys.
 
     Args:
         rows: columns journey_key, stage, occurred_at, recorded_at (UTC), region, product_line and amount; milestones and ends of journeys.
@@ -126,7 +128,7 @@ def events_of(rows: pd.DataFrame, zone: str) -> Events:
     code = rows["stage"].map(CODES).fillna(ENDED).to_numpy(dtype=np.int64)
     time = local_days(rows["occurred_at"], zone)
     known = np.fmax(local_days(rows["recorded_at"], zone), time)
-    journey = pd.factorize(rows["journey_key"])[0].astype(np.int64)
+    journey = pd.factorize(rows["journey_key"], sort=True)[0].astype(np.int64)
     groups = rows.groupby(
         [rows["region"].fillna(NOWHERE).astype(str), rows["product_line"].fillna(NOWHERE).astype(str)], sort=True
     )

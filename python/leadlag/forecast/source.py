@@ -18,7 +18,7 @@ from leadlag.warehouse import Warehouse
 # What of the marts is read, by mart.
 NEEDED = {
     "fct_stage_event": ("journey_key", "stage", "occurred_at", "recorded_at", "resolution", "movement", "is_milestone"),
-    "fct_journey": ("journey_key", "region", "product_line"),
+    "fct_journey": ("journey_key", "person_key", "region", "product_line"),
     "fct_opportunity": ("journey_key", "amount_base", "won_at", "is_counted"),
 }
 
@@ -30,11 +30,13 @@ class Company:
     Attributes:
         as_of: of the marts, UTC. origin: the business day that as_of falls in, as days since 1970: forecasts begin with it, and what
             was recorded on it is not used yet.
+        keys: journey_key and person_key by number of the journey in the events.
     """
 
     events: Events
     as_of: datetime
     origin: float
+    keys: pd.DataFrame
 
 
 def project_variable(folder: Path, name: str, given: dict[str, Any]) -> Any:
@@ -73,8 +75,8 @@ def read_company(warehouse: Warehouse, zone: str) -> Company:
     rows = warehouse.query(
         f"""
         select
-            event.journey_key, event.stage, event.occurred_at, event.recorded_at, journey.region, journey.product_line,
-            deal.amount
+            event.journey_key, journey.person_key, event.stage, event.occurred_at, event.recorded_at,
+            journey.region, journey.product_line, deal.amount
         from {marts}.fct_stage_event as event
         inner join {marts}.fct_journey as journey on event.journey_key = journey.journey_key
         left join (
@@ -93,4 +95,6 @@ def read_company(warehouse: Warehouse, zone: str) -> Company:
         events = events_of(rows, zone)
     except ValueError as error:
         raise CommandError(f"{marts}.fct_stage_event: {error}") from None
-    return Company(events, pd.Timestamp(as_of.iloc[0]).to_pydatetime(), origin)
+    keys = rows[["journey_key", "person_key"]].drop_duplicates("journey_key")
+    keys = keys.sort_values("journey_key", ignore_index=True)
+    return Company(events, pd.Timestamp(as_of.iloc[0]).to_pydatetime(), origin, keys)

@@ -44,6 +44,56 @@ TABLES = {
             **_INTERVALS,
         }.items()
     ),
+    "prediction_stage_probability": pa.schema(
+        {
+            **_RUN,
+            "cut_name": pa.string(),
+            "cut_value": pa.string(),
+            "stage": pa.string(),
+            "outcome": pa.string(),
+            "within_days": pa.int64(),
+            "entry_count": pa.int64(),
+            "outcome_count": pa.int64(),
+            "effective_count": pa.float64(),
+            "observed_rate": pa.float64(),
+            "probability": pa.float64(),
+            "total_share": pa.float64(),
+            **_INTERVALS,
+            "reason": pa.string(),
+        }.items()
+    ),
+    "prediction_journey_probability": pa.schema(
+        {
+            **_RUN,
+            "journey_key": pa.int64(),
+            "person_key": pa.int64(),
+            "region": pa.string(),
+            "product_line": pa.string(),
+            "stage": pa.string(),
+            "days_in_stage": pa.int64(),
+            "raw_probability": pa.float64(),
+            "probability": pa.float64(),
+            "raw_probability_90d": pa.float64(),
+            "probability_90d": pa.float64(),
+            "reason": pa.string(),
+        }.items()
+    ),
+    "prediction_calibration": pa.schema(
+        {
+            **_RUN,
+            "model": pa.string(),
+            "scope": pa.string(),
+            "bin_number": pa.int64(),
+            "case_count": pa.int64(),
+            "journey_count": pa.int64(),
+            "lowest_probability": pa.float64(),
+            "highest_probability": pa.float64(),
+            "mean_probability": pa.float64(),
+            "observed_rate": pa.float64(),
+            "observed_low": pa.float64(),
+            "observed_high": pa.float64(),
+        }.items()
+    ),
     "prediction_model_quality": pa.schema(
         {
             **_RUN,
@@ -70,9 +120,17 @@ def intervals(ends: Mapping[float, tuple[float, float]]) -> dict[str, float | No
 
 
 def store(
-    warehouse: Warehouse, schema: str, table: str, as_of: datetime, version: str, rows: Sequence[Mapping[str, Any]]
+    warehouse: Warehouse,
+    schema: str,
+    table: str,
+    as_of: datetime,
+    version: str,
+    rows: Sequence[Mapping[str, Any]] | Mapping[str, Any],
 ) -> None:
     """Put rows of a run in the place of those that the same as_of and version had; all or nothing.
+
+    Args:
+        rows: one by one, or arrays by column where there are many; without the columns of the run.
 
     Raises:
         WarehouseError: the engine cannot replace rows.
@@ -94,7 +152,13 @@ def store(
         f"delete from {quote(schema)}.{quote(table)} "
         f"where as_of = timestamp '{as_of.isoformat(sep=' ')}' and model_version = '{version}'"
     )
-    warehouse.append(schema, table, pa.Table.from_pylist([{**run, **row} for row in rows], schema=columns))
+    if isinstance(rows, Mapping):
+        size = len(next(iter(rows.values())))
+        repeated = {name: pa.repeat(pa.scalar(value, columns.field(name).type), size) for name, value in run.items()}
+        written = pa.table({**repeated, **rows}, schema=columns)
+    else:
+        written = pa.Table.from_pylist([{**run, **row} for row in rows], schema=columns)
+    warehouse.append(schema, table, written)
     if is_duckdb:
         warehouse.execute("commit")
     warehouse.finish()
