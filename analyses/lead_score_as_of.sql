@@ -1,4 +1,5 @@
--- What was a person's score at a time, and which rules made it? The time is var score_at (UTC; without it as_of), what was known then counts.
+-- What was a person's score at a time, and which rules made it? The time is var score_at (UTC; without it as_of); only what was
+-- known then counts.
 -- Run with `dbt show --select lead_score_as_of --limit 50 --vars '{score_at: "2025-06-30 12:00:00"}'`.
 with event as (
 
@@ -58,4 +59,4 @@ select
     event_count,
     points
 from capped
-order by score desc, person_key, points desc
+order by score desc, person_key asc, points desc, score_rule asc

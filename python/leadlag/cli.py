@@ -47,6 +47,7 @@ COMMANDS = {
     "backtest": Command(
         "leadlag.forecast.backtest_command", "judge past forecasts against simple methods and what happened"
     ),
+    "score": Command("leadlag.score.command", "fit lead scores on past conversions, judge them, score open journeys"),
     "load-offline": Command(
         "leadlag.offline", "load trade shows, meetings and calls from a CSV that people fill in, checked cell by cell"
     ),

@@ -13,8 +13,10 @@
 union all
 {{ leadlag.violation(
     'lead_score_rule', rule_row + ['half_life_days'],
-    "subject = 'attribute' and (kind not in " ~ attributes ~ " or channel <> '*' or page <> '*' or half_life_days is not null)",
-    'an unknown attribute, or one with a channel, page or half-life', 'Attributes have kind and detail only, and do not fade'
+    "subject = 'attribute' and (kind not in " ~ attributes ~ "
+        or channel not in ('*', 'record', 'account') or page <> '*' or half_life_days is not null)",
+    'an unknown attribute or channel of it, or one with a page or half-life',
+    'channel: *, record or account; attributes have no page and do not fade'
 ) }}
 union all
 {{ leadlag.violation(
@@ -26,7 +28,8 @@ union all
 {{ leadlag.violation(
     'lead_score_rule', rule_row + ['points', 'half_life_days', 'maximum_points'],
     "coalesce(points, 0) = 0 or half_life_days <= 0 or maximum_points <= 0 or abs(points) > maximum_points",
-    'points of 0 or beyond maximum_points, or a half-life or limit that is not above 0', 'Leave half_life_days or maximum_points empty for none'
+    'points of 0 or beyond maximum_points, or a half-life or limit that is not above 0',
+    'Leave half_life_days or maximum_points empty for none'
 ) }}
 union all
 {{ leadlag.repeated_policy_row('lead_score_rule', rule_row + ['channel', 'page']) }}

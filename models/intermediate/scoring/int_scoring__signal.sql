@@ -37,6 +37,7 @@ attribute as (
         record.person_key,
         record.lead_record_key,
         wanted.kind,
+        wanted.origin,
         case
             {%- for kind in of_record %}
             when wanted.origin = 'record' and wanted.kind = '{{ kind }}' then {{ texts.get(kind, '{0}.' ~ kind).format('record') }}
@@ -101,9 +102,9 @@ select
     person_key,
     kind,
     detail,
-    '' as channel,
+    origin as channel,
     '' as page,
-    greatest(recorded_at, coalesce(account_known_at, recorded_at)) as occurred_at,
+    recorded_at as occurred_at,
     greatest(recorded_at, coalesce(account_known_at, recorded_at)) as known_at
 from attribute
 where coalesce(trim(detail), '') <> ''

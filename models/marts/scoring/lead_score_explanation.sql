@@ -52,7 +52,7 @@ summed as (
         on
             moment.person_key = event.person_key
             and moment.policy_version = event.policy_version
-            and (event.known_at <= moment.scored_at or event.known_at < moment.known_before)
+            and (moment.scored_at >= event.known_at or moment.known_before > event.known_at)
     group by
         moment.person_key, moment.journey_key, moment.moment, moment.scored_at, moment.policy_version, event.part, event.score_rule
 

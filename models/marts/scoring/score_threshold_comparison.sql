@@ -1,5 +1,11 @@
 {{ config(materialized='view') }}
 
+{%- set sides = {
+    'current': 'value >= current_cut',
+    'compared': 'value >= compared_cut',
+    'between': 'value >= current_cut and value < compared_cut',
+} -%}
+
 with summed as (
 
     select
@@ -10,15 +16,13 @@ with summed as (
         weeks,
         capacity_per_week,
         mean_square,
-        {%- for side, condition in {
-            'current': 'value >= current_cut', 'compared': 'value >= compared_cut', 'between': 'value >= current_cut and value < compared_cut'
-        }.items() %}
+        {%- for side, condition in sides.items() %}
         count(case when {{ condition }} then 1 end) as {{ side }}_journeys,
         count(case when {{ condition }} and is_converted then 1 end) as {{ side }}_converted,
         count(case when {{ condition }} and is_won then 1 end) as {{ side }}_won,
         {%- endfor %}
-        coalesce(sum(case when value >= current_cut and value < compared_cut then net_margin end), 0) as net_between,
-        coalesce(sum(case when value >= current_cut and value < compared_cut then net_margin * net_margin end), 0) as square_between
+        coalesce(sum(case when {{ sides.between }} then net_margin end), 0) as net_between,
+        coalesce(sum(case when {{ sides.between }} then net_margin * net_margin end), 0) as square_between
     from {{ ref('int_scoring__valued') }}
     group by score, conversion_definition, current_cut, compared_cut, weeks, capacity_per_week, mean_square
 
@@ -58,8 +62,12 @@ select
     compared_low as compared_precision_low,
     compared_high as compared_precision_high,
     between_share * (compared_precision - between_precision) as precision_difference,
-    between_share * ({{ leadlag.difference_low('compared_precision', 'compared_low', 'between_precision', 'between_high') }}) as precision_difference_low,
-    between_share * ({{ leadlag.difference_high('compared_precision', 'compared_high', 'between_precision', 'between_low') }}) as precision_difference_high,
+    between_share * (
+        {{ leadlag.difference_low('compared_precision', 'compared_low', 'between_precision', 'between_high') }}
+    ) as precision_difference_low,
+    between_share * (
+        {{ leadlag.difference_high('compared_precision', 'compared_high', 'between_precision', 'between_low') }}
+    ) as precision_difference_high,
     (compared_won - current_won) / weeks * 13 as expected_wins_difference,
     -net_between / weeks * 13 as net_margin_difference,
     (-net_between - net_reach) / weeks * 13 as net_margin_difference_low,

@@ -1,31 +1,12 @@
 {{ config(materialized='view') }}
 
 {%- set z = leadlag.normal_quantile() -%}
+{%- set columns = ['score', 'conversion_definition', 'quarter_start', 'journeys', 'converted', 'mean_score', 'auc', 'variance',
+    'difference', 'difference_variance'] -%}
 
--- Placements: of a converted journey the share of the others that it outscores, of another the share that outscores it; ties half.
 with placed as (
 
-    select
-        score,
-        conversion_definition,
-        period_start,
-        journey_key,
-        value,
-        is_converted,
-        count(*) over whole as case_count,
-        case
-            when is_converted then
-                (count(case when not is_converted then 1 end) over below - {{ leadlag.double('0.5') }} * count(case when not is_converted then 1 end) over tied)
-                / nullif(count(case when not is_converted then 1 end) over whole, 0)
-            else
-                1 - (count(case when is_converted then 1 end) over below - {{ leadlag.double('0.5') }} * count(case when is_converted then 1 end) over tied)
-                / nullif(count(case when is_converted then 1 end) over whole, 0)
-        end as placement
-    from {{ ref('int_scoring__period') }}
-    window
-        whole as (partition by score, conversion_definition, period_start),
-        below as (partition by score, conversion_definition, period_start order by value),
-        tied as (partition by score, conversion_definition, period_start, value)
+    select * from {{ ref('int_scoring__placement') }}
 
 ),
 
@@ -35,36 +16,61 @@ paired as (
         placed.*,
         case when placed.is_converted then placed.placement end as one,
         case when not placed.is_converted then placed.placement end as zero,
-        case when placed.is_converted then rule.placement end as rule_one,
-        case when not placed.is_converted then rule.placement end as rule_zero,
+        placed.placement - rule.placement as difference,
         rule.case_count as rule_count
     from placed
     left join placed as rule
         on
             placed.journey_key = rule.journey_key
             and placed.conversion_definition = rule.conversion_definition
-            and placed.period_start = rule.period_start
             and placed.score <> 'rule'
             and rule.score = 'rule'
 
 ),
 
-summed as (
+-- DeLong: the variance of an AUC is that of the mean placements of both groups; of a difference, that of the differences in placement.
+by_quarter as (
 
     select
         score,
         conversion_definition,
-        period_start,
+        quarter_start,
+        is_compared,
         count(*) as journeys,
         count(one) as converted,
         avg(value) / 100 as mean_score,
         avg(one) as auc,
         var_samp(one) / nullif(count(one), 0) + var_samp(zero) / nullif(count(zero), 0) as variance,
-        case when count(rule_count) = count(*) and max(rule_count) = count(*) then avg(rule_one) end as rule_auc,
-        var_samp(rule_one) / nullif(count(one), 0) + var_samp(rule_zero) / nullif(count(zero), 0) as rule_variance,
-        covar_samp(one, rule_one) / nullif(count(one), 0) + covar_samp(zero, rule_zero) / nullif(count(zero), 0) as covariance
+        case when count(rule_count) = count(*) and max(rule_count) = count(*)
+            then avg(case when one is not null then difference end) end as difference,
+        var_samp(case when one is not null then difference end) / nullif(count(one), 0)
+        + var_samp(case when zero is not null then difference end) / nullif(count(zero), 0) as difference_variance,
+        {{ leadlag.double('count(one)') }} * count(zero) / count(*) as weight
     from paired
-    group by score, conversion_definition, period_start
+    group by score, conversion_definition, quarter_start, is_compared
+
+),
+
+-- Scores of two quarters are never compared: each quarter had a model of its own.
+summed as (
+
+    select {{ columns | join(', ') }}
+    from by_quarter
+    union all
+    select
+        score,
+        conversion_definition,
+        cast(null as date) as quarter_start,
+        sum(journeys) as journeys,
+        sum(converted) as converted,
+        sum(mean_score * journeys) / sum(journeys) as mean_score,
+        sum(case when variance is not null then weight * auc end) / sum(case when variance is not null then weight end) as auc,
+        sum(weight * weight * variance) / power(sum(case when variance is not null then weight end), 2) as variance,
+        sum(weight * difference) / sum(case when difference is not null then weight end) as difference,
+        sum(weight * weight * difference_variance) / power(sum(case when difference is not null then weight end), 2) as difference_variance
+    from by_quarter
+    where is_compared
+    group by score, conversion_definition
 
 ),
 
@@ -73,9 +79,11 @@ bounded as (
 
     select
         summed.*,
-        case when auc > 0 and auc < 1 and variance > 0 then ln(auc / (1 - auc)) end as logit,
-        case when auc > 0 and auc < 1 and variance > 0 then {{ z }} * sqrt(variance) / (auc * (1 - auc)) end as reach,
-        {{ z }} * sqrt(greatest(variance + rule_variance - 2 * covariance, 0)) as difference_reach
+        {%- for side, sign in {'low': '-', 'high': '+'}.items() %}
+        case when auc > 0 and auc < 1 and variance > 0 then
+            1 / (1 + exp(-greatest(least(ln(auc / (1 - auc)) {{ sign }} {{ z }} * sqrt(variance) / (auc * (1 - auc)), 700), -700)))
+        end as auc_{{ side }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from summed
 
 )
@@ -83,23 +91,23 @@ bounded as (
 select
     bounded.score,
     bounded.conversion_definition,
-    nullif(bounded.period_start, cast('1900-01-01' as date)) as quarter_start,
-    bounded.journeys,
-    bounded.converted,
+    bounded.quarter_start,
+    cast(bounded.journeys as bigint) as journeys,
+    cast(bounded.converted as bigint) as converted,
     {{ leadlag.share('bounded.converted', 'bounded.journeys') }} as rate,
     {{ leadlag.wilson_low('bounded.converted', 'bounded.journeys') }} as rate_low,
     {{ leadlag.wilson_high('bounded.converted', 'bounded.journeys') }} as rate_high,
-    case when bounded.score <> 'rule' then bounded.mean_score end as expected_rate,
+    {{ leadlag.double("case when bounded.score <> 'rule' then bounded.mean_score end") }} as expected_rate,
     bounded.auc,
-    1 / (1 + exp(-greatest(least(bounded.logit - bounded.reach, 700), -700))) as auc_low,
-    1 / (1 + exp(-greatest(least(bounded.logit + bounded.reach, 700), -700))) as auc_high,
-    bounded.auc - bounded.rule_auc as auc_difference,
-    bounded.auc - bounded.rule_auc - bounded.difference_reach as auc_difference_low,
-    bounded.auc - bounded.rule_auc + bounded.difference_reach as auc_difference_high,
+    bounded.auc_low,
+    bounded.auc_high,
+    bounded.difference as auc_difference,
+    bounded.difference - {{ z }} * sqrt(bounded.difference_variance) as auc_difference_low,
+    bounded.difference + {{ z }} * sqrt(bounded.difference_variance) as auc_difference_high,
     coalesce(least(bounded.converted, bounded.journeys - bounded.converted) >= policy.minimum_outcomes, false) as is_reliable,
     case
         when bounded.converted = 0 or bounded.converted = bounded.journeys then 'one_outcome_only'
-        when bounded.logit is null then 'too_few_or_all_tied'
+        when bounded.auc_low is null then 'too_few_or_all_tied'
     end as reason
 from bounded
 left join {{ ref('lead_score_threshold') }} as policy on bounded.score = policy.score
