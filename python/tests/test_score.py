@@ -309,6 +309,73 @@ def test_a_score_can_be_asked_as_of_any_time(
     )
 
 
+# --- rules that cannot work --------------------------------------------------------------------------------------------------------
+# What each change of a rule table must be told.
+BROKEN_RULES = {
+    "update lead_score_rule set subject = 'call' where score_rule = 'inbound_call'": (
+        "lead_score_rule.csv, row [1, inbound_call, call, call, *]: no version, valid_from or score_rule, an unknown subject"
+    ),
+    "update lead_score_rule set half_life_days = 30 where score_rule = 'student'": (
+        "lead_score_rule.csv, row [1, student, attribute, job_title, %student%, 30.000000]: an unknown attribute or channel"
+    ),
+    "update lead_score_rule set minimum = 5 where score_rule = 'purchased_list'": (
+        "lead_score_rule.csv, row [1, purchased_list, attribute, lead_source, purchased_list, 5.00, (empty)]: minimum or maximum of"
+    ),
+    "update lead_score_rule set points = 11 where score_rule = 'page_view'": (
+        "lead_score_rule.csv, row [1, page_view, touchpoint, web, *, 11.000000, 30.000000, 10.000000]: points of 0 or beyond"
+    ),
+    "insert into lead_score_rule select * replace ('form 2' as note) from lead_score_rule where score_rule = 'form'": (
+        "lead_score_rule.csv, row [1, form, touchpoint, form, *, *, *]: 2 rows for the same version and score_rule"
+    ),
+    "update lead_score_rule set points = 4 where kind = 'limit_reached'": (
+        "lead_score_rule.csv, row [1, trial_used]: the rows of a rule differ in subject, points, half_life_days or maximum_points"
+    ),
+    "update lead_score_rule set valid_from = '2024-01-01' where score_rule = 'manager'": (
+        "lead_score_rule.csv, row [1]: a version has two days of valid_from, or two versions share one"
+    ),
+    "update lead_score_feature set known_from = 'always' where attribute = 'region'": (
+        "lead_score_feature.csv, row [region, always]: an unknown attribute or known_from"
+    ),
+    "insert into lead_score_feature values ('country', 'later', 'nobody', null)": (
+        "lead_score_feature.csv, row [country]: 2 rows for the same attribute"
+    ),
+    "update lead_score_threshold set conversion_definition = 'mql_to_won' where score = 'boosting'": (
+        "lead_score_threshold.csv, row [boosting, mql_to_won]: an unknown score, or a definition that is not of an exact window"
+    ),
+    "update lead_score_threshold set compared_cut = 40 where score = 'logistic'": (
+        "lead_score_threshold.csv, row [logistic, 50, 5.00, 40.00, 40.00, 150.00]: minimum_outcomes or cut_step not above 0"
+    ),
+    "insert into lead_score_threshold select * from lead_score_threshold where score = 'rule'": (
+        "lead_score_threshold.csv, row [rule]: 2 rows for the same score"
+    ),
+}
+
+
+def test_rules_that_contradict_are_named(
+    company: tuple[World, Path], run_dbt: RunDbt, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path / "leadlag.duckdb"
+    path.write_bytes(company[1].read_bytes())
+    run = run_dbt(["compile", "--select", "int_policy__scoring_violation"], duckdb_path=path)
+    compiled, *_ = tmp_path_factory.getbasetemp().glob("target_*/compiled/**/int_policy__scoring_violation.sql")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("use main_policy")
+        connection.execute("delete from lead_score_rule where version = 2")
+        sound = connection.execute(compiled.read_text(encoding="utf-8")).fetchall()
+        for statement in BROKEN_RULES:
+            connection.execute(statement)
+        found = connection.execute(compiled.read_text(encoding="utf-8")).fetchall()
+    told = [f"{seed}, row [{row}]: {rule}. {remedy}" for seed, row, rule, remedy in found]
+    assert sound == []
+    assert [line for line in BROKEN_RULES.values() if not any(line in one for one in told)] == [], told
+    assert len(told) == len(BROKEN_RULES), told
+    # int_policy__violation, which stops the run, reads it.
+    manifest = run_dbt(["parse"], duckdb_path=path).manifest
+    assert run.success and manifest is not None
+    node = manifest.nodes["model.leadlag.int_policy__violation"]
+    assert "model.leadlag.int_policy__scoring_violation" in node.depends_on.nodes
+
+
 # --- what is judged in SQL ---------------------------------------------------------------------------------------------------------
 def judged_of(path: Path) -> pd.DataFrame:
     return frame_of(path, "select * from main_intermediate.int_scoring__judged")
@@ -507,7 +574,7 @@ def synthetic(seed: int, count: int, effect: float) -> tuple[Facts, pd.Series]:
 
 
 def test_noise_is_not_found() -> None:
-    for seed in range(4):
+    for seed in range(3):
         facts, _ = synthetic(seed, 1_200, 0.0)
         for row in aucs(score(facts, "Europe/Berlin", 4)).values():
             assert row["value_low"] is None or row["value_low"] < 0.5, (seed, row)
@@ -569,9 +636,9 @@ def test_metrics_are_those_of_scikit_learn_and_of_a_bootstrap() -> None:
     assert quality.log_loss(y, p).value == pytest.approx(sklearn_log_loss(y, p))
     one = quality.auc(y, p)
     assert one.value == pytest.approx(roc_auc_score(y, p)) and one.low is not None and one.high is not None
-    draws = rng.integers(0, 400, (1_000, 400))
+    draws = rng.integers(0, 400, (300, 400))
     spread = np.std([roc_auc_score(y[draw], p[draw]) for draw in draws])
-    assert (one.high - one.low) / (2 * Z) == pytest.approx(spread, rel=0.12)
+    assert (one.high - one.low) / (2 * Z) == pytest.approx(spread, rel=0.15)
     slope = quality.calibration_slope(y, p)
     assert slope.low is not None and slope.low < 1 < (slope.high or 0)
     halved = quality.calibration_slope(y, expit(2 * np.log(p / (1 - p))))
@@ -677,10 +744,10 @@ def test_a_field_is_suspect_only_beyond_chance() -> None:
     rng = np.random.default_rng(8)
     young = np.arange(2_000) < 60
     suspected = 0
-    for _ in range(300):
+    for _ in range(100):
         values = pd.Series(rng.choice(np.array(["a", "b", None], dtype=object), 2_000))
         suspected += filled_in_later(values, young, ~young) is not None
-    assert suspected <= 3
+    assert suspected <= 1
     values = pd.Series(np.where(young | (rng.uniform(size=2_000) < 0.5), None, "a"), dtype=object)
     assert "(not known) at 100% of 60 young journeys, at 4" in (filled_in_later(values, young, ~young) or "")
     assert filled_in_later(values, young & (np.arange(2_000) < 5), ~young) is None
@@ -715,7 +782,7 @@ def test_a_run_replaces_itself_and_says_what_it_found(
     before = [frame_of(path, f"select * from {table} order by all") for table in tables]
     assert all(len(rows) for rows in before)
     capsys.readouterr()
-    assert call(path, profiles_dir, "score", "--dry-run", "--json", "--quarters", "2") == OK
+    assert call(path, profiles_dir, "score", "--dry-run", "--json", "--quarters", "1") == OK
     printed = json.loads(capsys.readouterr().out)
     assert {name: set(rows[0]) <= set(TABLES[name].names) for name, rows in printed.items()} == dict.fromkeys(
         PREDICTED, True

@@ -157,7 +157,8 @@ def fit(features: pd.DataFrame, outcome: Bools, later: pd.DataFrame, later_outco
     matrix, later_matrix = design.matrix(features), design.matrix(later)
     with threadpool_limits(1 if len(matrix) < THREADS_FROM else None):
         estimators = {name: one.fit(matrix, outcome) for name, one in _estimators().items()}
-    found = {name: calibrate(one.predict_proba(later_matrix)[:, 1], later_outcome) for name, one in estimators.items()}
+        raw = {name: one.predict_proba(later_matrix)[:, 1] for name, one in estimators.items()}
+        found = {name: calibrate(one, later_outcome) for name, one in raw.items()}
     return Fitted(
         design,
         estimators,
