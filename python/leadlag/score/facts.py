@@ -208,7 +208,7 @@ def read_facts(warehouse: Warehouse, definition: str | None = None) -> Facts:
     features = features.reindex(journeys["journey_key"])
     counts = list(features.columns)
     features[counts] = features[counts].fillna(0.0)
-    values, left_out = _attributes(warehouse, known, until, journeys, rows, window)
+    values, left_out = _attributes(warehouse, known, until, journeys, rows, pd.Timestamp(as_of), window)
     features = pd.concat([features, values.reindex(journeys["journey_key"])], axis=1).reset_index(drop=True)
     return Facts(as_of, name, window, journeys, features, {**LEFT_OUT, **left_out})
 
@@ -260,7 +260,13 @@ def _counts(warehouse: Warehouse, known: str, until: str, expression: str, holds
 
 
 def _attributes(
-    warehouse: Warehouse, known: str, until: str, journeys: pd.DataFrame, rows: pd.DataFrame, window: float
+    warehouse: Warehouse,
+    known: str,
+    until: str,
+    journeys: pd.DataFrame,
+    rows: pd.DataFrame,
+    as_of: pd.Timestamp,
+    window: float,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Attributes by journey key, and those left out with the reason."""
     policy = warehouse.query(f"select attribute, known_from, note from {warehouse.schema}_policy.lead_score_feature")
@@ -283,7 +289,7 @@ def _attributes(
     values = values.reindex(columns=named).astype(object)
     values = values.where(values.notna(), None)
     # Each attribute must show the same among journeys whose outcome is open and those that were once like them.
-    since = pd.Series(pd.Timestamp(rows["entered_at"].max()) - journeys["predicted_at"])
+    since = as_of - journeys["predicted_at"]
     age = _YOUNG * window
     young = journeys["is_open"].to_numpy() & (since / pd.Timedelta(days=1) <= age).to_numpy()
     ended = pd.to_datetime(rows["converted_at"]).fillna(pd.to_datetime(rows["ended_at"]))

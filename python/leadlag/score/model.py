@@ -49,7 +49,8 @@ class Design:
             column = features[name]
             if column.dtype == float:
                 values = np.log1p(column.to_numpy())
-                if min(np.count_nonzero(values != values[0]), np.count_nonzero(values)) >= LEAST_CASES:
+                # So many differ from the most common value.
+                if len(values) - pd.Series(values).value_counts().iloc[0] >= LEAST_CASES:
                     design.counts[name] = (float(values.mean()), float(values.std()))
             else:
                 common = column.fillna(UNKNOWN).value_counts()
