@@ -10,6 +10,20 @@ with span as (
     where is_compared
     group by conversion_definition
 
+),
+
+capacity as (
+
+    select
+        capacity.kpi,
+        capacity.capacity_per_week
+    from {{ ref('int_kpi__capacity') }} as capacity
+    inner join {{ ref('int_input__clock') }} as clock
+        on
+            capacity.valid_from <= clock.as_of_date
+            and (capacity.valid_to > clock.as_of_date or capacity.valid_to is null)
+    where capacity.cut_name = 'total'
+
 )
 
 select
@@ -34,11 +48,5 @@ select
 from {{ ref('int_scoring__judged') }} as judged
 inner join {{ ref('lead_score_threshold') }} as policy on judged.score = policy.score
 inner join span on judged.conversion_definition = span.conversion_definition
-cross join {{ ref('int_input__clock') }} as clock
-left join {{ ref('int_kpi__capacity') }} as capacity
-    on
-        policy.capacity_kpi = capacity.kpi
-        and capacity.cut_name = 'total'
-        and clock.as_of_date >= capacity.valid_from
-        and (clock.as_of_date < capacity.valid_to or capacity.valid_to is null)
+left join capacity on policy.capacity_kpi = capacity.kpi
 where judged.is_compared

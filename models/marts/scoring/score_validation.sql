@@ -21,9 +21,8 @@ paired as (
     from placed
     left join placed as rule
         on
-            placed.journey_key = rule.journey_key
+            case when placed.score <> 'rule' then placed.journey_key end = rule.journey_key
             and placed.conversion_definition = rule.conversion_definition
-            and placed.score <> 'rule'
             and rule.score = 'rule'
 
 ),
