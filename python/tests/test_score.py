@@ -452,8 +452,11 @@ def test_deciles_are_those_of_numpy(company: tuple[World, Path]) -> None:
     marts = frame_of(path, "select * from main_marts.score_decile where quarter_start is null")
     for name, part in judged[judged["is_compared"]].groupby("score"):
         value, outcome = part["value"].to_numpy(), part["is_converted"].to_numpy(dtype=bool)
-        higher = (value[None, :] > value[:, None]).sum(axis=1)
-        decile = 1 + 10 * higher // len(value)
+        # Among the journeys of the own quarter.
+        quarter = part["quarter_start"].to_numpy()
+        same = quarter[None, :] == quarter[:, None]
+        higher = ((value[None, :] > value[:, None]) & same).sum(axis=1)
+        decile = 1 + 10 * higher // same.sum(axis=1)
         own = marts[marts["score"] == name].set_index("decile")
         assert set(own.index) == set(decile) and own["journeys"].sum() == len(value)
         for one in own.index:
@@ -651,21 +654,19 @@ def test_drift_is_told_from_noise() -> None:
     rng = np.random.default_rng(6)
     above = []
     for _ in range(400):
-        index = quality.stability(
-            pd.Series(rng.choice(["a", "b", "c"], 900)), pd.Series(rng.choice(["a", "b", "c"], 150))
-        )
+        index = quality.stability(rng.multinomial(900, [1 / 3] * 3), rng.multinomial(150, [1 / 3] * 3))
         assert index is not None
         above.append(index[0] > index[1])
     assert np.mean(above) == pytest.approx(0.05, abs=0.035)
-    index = quality.stability(pd.Series(rng.normal(0, 1, 900)), pd.Series(rng.normal(0.5, 1, 150)))
+    cell = quality.cells(pd.Series(np.r_[rng.normal(0, 1, 900), rng.normal(0.5, 1, 150)]))
+    assert np.bincount(cell).min() >= 100 and cell.max() == 9
+    index = quality.stability(np.bincount(cell[:900]), np.bincount(cell[900:], minlength=10))
     assert index is not None and index[0] > index[1]
-    # 1 ln 3 for halves that become a quarter and three quarters, but for the half case.
-    halves, quarter = pd.Series(["a", "b"] * 4_000, dtype=object), pd.Series(["a", "b", "b", "b"] * 4_000, dtype=object)
-    index = quality.stability(halves, quarter)
-    assert index is not None and index[0] == pytest.approx(0.25 * np.log(3), rel=1e-3)
-    assert (
-        quality.stability(halves, halves[:0]) is None and quality.stability(pd.Series([1.0]), pd.Series([1.0])) is None
-    )
+    assert quality.cells(pd.Series(["b", None, "b", "a"], dtype=object)).tolist() == [0, 1, 0, 2]
+    # (1/2 - 1/4) ln 2 + (1/2 - 3/4) ln 2/3 = ln 3 / 4.
+    index = quality.stability([4e6, 4e6], [2e6, 6e6])
+    assert index is not None and index[0] == pytest.approx(0.25 * np.log(3), rel=1e-5)
+    assert quality.stability([4, 4], [0, 0]) is None and quality.stability([4, 0], [2, 0]) is None
 
 
 # --- what must not be known --------------------------------------------------------------------------------------------------------

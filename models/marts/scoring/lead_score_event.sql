@@ -1,7 +1,7 @@
 {#- A view: contributions are the touchpoints, activities and product events once more, and a score needs only their sums. -#}
 {{ config(materialized='view') }}
 
-with matched as (
+with matched as {{ 'not materialized ' if target.type != 'spark' }}(
 
     select
         signal.*,
@@ -9,12 +9,7 @@ with matched as (
         match.score_rule,
         match.points,
         match.half_life_days,
-        match.maximum_points,
-        -- An attribute that several records tell counts once, from when the first of them did.
-        case when signal.subject = 'attribute' then row_number() over (
-            partition by match.version, signal.person_key, match.score_rule, signal.subject
-            order by signal.known_at, signal.subject_key, signal.kind, signal.detail
-        ) end as place
+        match.maximum_points
     from {{ ref('int_scoring__signal') }} as signal
     inner join {{ ref('int_scoring__rule_match') }} as match
         on
@@ -24,13 +19,26 @@ with matched as (
             and signal.channel = match.channel
             and signal.page = match.page
 
+),
+
+-- An attribute that several records tell counts once, from when the first of them did.
+told as (
+
+    select
+        matched.*,
+        row_number() over (
+            partition by version, person_key, score_rule order by known_at, subject_key, kind, channel, detail
+        ) as place
+    from matched
+    where subject = 'attribute'
+
 )
 
 select
     version as policy_version,
     person_key,
     score_rule,
-    case when subject = 'attribute' then 'demographic' else 'behaviour' end as part,
+    'behaviour' as part,
     subject,
     subject_key,
     occurred_at,
@@ -39,4 +47,19 @@ select
     half_life_days,
     maximum_points
 from matched
-where coalesce(place, 1) = 1
+where subject <> 'attribute'
+union all
+select
+    version as policy_version,
+    person_key,
+    score_rule,
+    'demographic' as part,
+    subject,
+    subject_key,
+    occurred_at,
+    known_at,
+    points,
+    half_life_days,
+    maximum_points
+from told
+where place = 1

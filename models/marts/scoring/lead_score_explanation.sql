@@ -5,7 +5,6 @@ with moment as (
     select
         person.person_key,
         cast(null as bigint) as journey_key,
-        'now' as moment,
         clock.as_of as scored_at,
         policy.version as policy_version,
         clock.as_of as known_before
@@ -18,7 +17,6 @@ with moment as (
     select
         person_key,
         journey_key,
-        'handoff' as moment,
         handoff_at as scored_at,
         policy_version,
         {{ dbt.dateadd('second', 1, 'handoff_at') }} as known_before
@@ -26,54 +24,62 @@ with moment as (
 
 ),
 
--- Beyond a thousand half-lives nothing is left, and PostgreSQL refuses numbers that small.
+rule as (
+
+    select distinct
+        version,
+        score_rule,
+        case when subject = 'attribute' then 'demographic' else 'behaviour' end as part,
+        {{ leadlag.double('points') }} as points,
+        {{ leadlag.double('maximum_points') }} as maximum_points
+    from {{ ref('lead_score_rule') }}
+
+),
+
+-- How many fresh facts those of a rule are worth. Few and short columns, since this is a row a moment and fact. Beyond a thousand half-lives
+-- nothing is left, and PostgreSQL refuses numbers that small.
 summed as (
 
     select
         moment.person_key,
         moment.journey_key,
-        moment.moment,
-        moment.scored_at,
-        moment.policy_version,
-        event.part,
         event.score_rule,
+        min(moment.scored_at) as scored_at,
+        min(moment.policy_version) as policy_version,
         count(*) as event_count,
         max(event.occurred_at) as last_event_at,
-        sum({{ leadlag.double('event.points') }}) as points_undecayed,
-        max({{ leadlag.double('event.maximum_points') }}) as maximum_points,
         sum(
-            {{ leadlag.double('event.points') }} * case
+            case
                 when event.half_life_days is null then 1
                 else power({{ leadlag.double('0.5') }}, least({{ age }} / ({{ leadlag.double('event.half_life_days') }} * 86400), 1000))
             end
-        ) as points_decayed
+        ) as fresh_events
     from moment
     inner join {{ ref('lead_score_event') }} as event
         on
             moment.person_key = event.person_key
             and moment.policy_version = event.policy_version
             and (moment.scored_at >= event.known_at or moment.known_before > event.known_at)
-    group by
-        moment.person_key, moment.journey_key, moment.moment, moment.scored_at, moment.policy_version, event.part, event.score_rule
+    group by moment.person_key, moment.journey_key, event.score_rule
 
 )
 
 select
-    {{ leadlag.key(['person_key', 'journey_key', 'score_rule']) }} as explanation_key,
-    person_key,
-    journey_key,
-    moment,
-    scored_at,
-    policy_version,
-    part,
-    score_rule,
-    event_count,
-    last_event_at,
-    points_undecayed,
+    summed.person_key,
+    summed.journey_key,
+    case when summed.journey_key is null then 'now' else 'handoff' end as moment,
+    summed.scored_at,
+    summed.policy_version,
+    rule.part,
+    summed.score_rule,
+    summed.event_count,
+    summed.last_event_at,
+    rule.points * summed.event_count as points_undecayed,
     cast(
         case
-            when maximum_points is null then points_decayed
-            else greatest(least(points_decayed, maximum_points), -maximum_points)
+            when rule.maximum_points is null then rule.points * summed.fresh_events
+            else greatest(least(rule.points * summed.fresh_events, rule.maximum_points), -rule.maximum_points)
         end as numeric(18, 6)
     ) as points
 from summed
+inner join rule on summed.policy_version = rule.version and summed.score_rule = rule.score_rule

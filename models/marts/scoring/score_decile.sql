@@ -1,64 +1,63 @@
 {{ config(materialized='view') }}
 
--- 1900-01-01 stands for all quarters that every score was judged in.
-with period as (
+{%- set keys = ['score', 'conversion_definition', 'quarter_start', 'decile'] -%}
+{%- set values = ['journeys', 'converted', 'lowest_score', 'highest_score', 'summed_score'] -%}
+
+-- By how many journeys of the quarter have a higher score, so that equal scores are in one decile and none is broken by luck.
+with ranked as (
 
     select
-        score,
-        conversion_definition,
-        quarter_start,
-        value,
-        is_converted
-    from {{ ref('int_scoring__judged') }}
-    union all
-    select
-        score,
-        conversion_definition,
-        cast('1900-01-01' as date) as quarter_start,
-        value,
-        is_converted
-    from {{ ref('int_scoring__judged') }}
-    where is_compared
+        placement.*,
+        1 + cast(floor(10 * {{ leadlag.double('rank() over by_score - 1') }} / case_count) as integer) as decile
+    from {{ ref('int_scoring__placement') }} as placement
+    window by_score as (partition by score, conversion_definition, quarter_start order by value desc)
 
 ),
 
--- By how many journeys have a higher score, so that equal scores are in one decile and none is broken by luck.
-ranked as (
+by_quarter as (
 
     select
-        period.*,
-        1 + cast(floor(10 * {{ leadlag.double('rank() over by_score - 1') }} / count(*) over whole) as integer) as decile
-    from period
-    window
-        whole as (partition by score, conversion_definition, quarter_start),
-        by_score as (partition by score, conversion_definition, quarter_start order by value desc)
-
-),
-
-counted as (
-
-    select
-        score,
-        conversion_definition,
-        quarter_start,
-        decile,
+        {{ keys | join(', ') }},
+        is_compared,
         count(*) as journeys,
         count(case when is_converted then 1 end) as converted,
         min(value) as lowest_score,
         max(value) as highest_score,
-        avg(value) as mean_score
+        sum(value) as summed_score
     from ranked
-    group by score, conversion_definition, quarter_start, decile
+    group by {{ keys | join(', ') }}, is_compared
+
+),
+
+-- The deciles of all quarters are those of each quarter together: scores of two quarters are never compared.
+summed as (
+
+    select {{ (keys + values) | join(', ') }}
+    from by_quarter
+    union all
+    select
+        score,
+        conversion_definition,
+        cast(null as date) as quarter_start,
+        decile,
+        sum(journeys) as journeys,
+        sum(converted) as converted,
+        min(lowest_score) as lowest_score,
+        max(highest_score) as highest_score,
+        sum(summed_score) as summed_score
+    from by_quarter
+    where is_compared
+    group by score, conversion_definition, decile
 
 ),
 
 compared as (
 
     select
-        counted.*,
+        summed.*,
         {{ leadlag.share('sum(converted) over whole', 'sum(journeys) over whole') }} as overall_rate,
         {{ leadlag.share('sum(converted) over above', 'sum(converted) over whole') }} as captured_share
-    from counted
+    from summed
     window
         whole as (partition by score, conversion_definition, quarter_start),
         above as (partition by score, conversion_definition, quarter_start order by decile)
@@ -68,13 +67,13 @@ compared as (
 select
     score,
     conversion_definition,
-    nullif(quarter_start, cast('1900-01-01' as date)) as quarter_start,
+    quarter_start,
     decile,
-    journeys,
-    converted,
+    cast(journeys as bigint) as journeys,
+    cast(converted as bigint) as converted,
     lowest_score,
     highest_score,
-    mean_score,
+    summed_score / journeys as mean_score,
     {{ leadlag.share('converted', 'journeys') }} as rate,
     {{ leadlag.wilson_low('converted', 'journeys') }} as rate_low,
     {{ leadlag.wilson_high('converted', 'journeys') }} as rate_high,

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from leadlag.cli import CommandError
+from leadlag.score.model import LEAST_CASES
 from leadlag.warehouse import Warehouse
 
 Bools = npt.NDArray[np.bool_]
@@ -78,6 +79,8 @@ _COUNTED = (
     ("'channel ' || channel", "subject = 'touchpoint' and channel <> ''"),
     ("'page ' || page", "subject = 'touchpoint' and page <> ''"),
 )
+# Names that are counted: at most so many of a kind, each of a hundredth of the journeys.
+_MOST_NAMES, _LEAST_SHARE = 40, 0.01
 # What is young, in shares of the window, and from which difference on a field counts as filled in later.
 _YOUNG, _LEAST_DIFFERENCE, _CHANCE = 0.5, 0.1, 0.001
 
@@ -201,7 +204,7 @@ def read_facts(warehouse: Warehouse, definition: str | None = None) -> Facts:
     features = pd.concat(
         [
             _times(journeys, rows, _touched(warehouse, known, until)),
-            *(_counts(warehouse, known, until, expression, holds) for expression, holds in _COUNTED),
+            *(_counts(warehouse, entered, known, until, expression, holds) for expression, holds in _COUNTED),
         ],
         axis=1,
     )
@@ -248,12 +251,20 @@ def _times(journeys: pd.DataFrame, rows: pd.DataFrame, touched: pd.DataFrame) ->
     )
 
 
-def _counts(warehouse: Warehouse, known: str, until: str, expression: str, holds: str) -> pd.DataFrame:
-    """Facts by journey (rows) and name (columns)."""
+def _counts(warehouse: Warehouse, entered: str, known: str, until: str, expression: str, holds: str) -> pd.DataFrame:
+    """Facts by journey (rows) and name (columns), of names that many journeys have."""
     found = warehouse.query(
         f"""
-        select entered.journey_key, {expression} as name, count(*) as facts
-        from {known} where {holds} and {until} group by entered.journey_key, {expression}
+        with fact as (
+            select entered.journey_key, {expression} as name, count(*) as facts
+            from {known} where {holds} and {until} group by entered.journey_key, {expression}
+        ),
+        common as (
+            select name from fact group by name
+            having count(*) >= greatest({LEAST_CASES}, {_LEAST_SHARE} * (select count(*) from ({entered}) as entered))
+            order by count(*) desc, name limit {_MOST_NAMES}
+        )
+        select fact.journey_key, fact.name, fact.facts from fact inner join common on fact.name = common.name
         """
     )
     return found.astype({"facts": float}).pivot(index="journey_key", columns="name", values="facts")

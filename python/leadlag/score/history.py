@@ -153,21 +153,25 @@ def _quality(facts: Facts, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _drift(facts: Facts, model: Fitted) -> list[dict[str, Any]]:
     """Completeness and stability of each feature that the last model uses, by quarter."""
-    quarter = facts.journeys["quarter_start"].to_numpy()
+    starts, quarter = np.unique(facts.journeys["quarter_start"].to_numpy(), return_inverse=True)
+    size = np.bincount(quarter)
     rows = []
-    for start in sorted(set(facts.journeys["quarter_start"])):
-        now, earlier = quarter == start.to_datetime64(), quarter < start.to_datetime64()
-        for name in (*model.design.counts, *model.design.levels):
-            column = facts.features[name]
-            index = quality.stability(column[earlier], column[now])
+    for name in (*model.design.counts, *model.design.levels):
+        column = facts.features[name]
+        known = np.bincount(quarter, weights=column.notna().to_numpy(dtype=np.float64)) / size
+        cell = quality.cells(column)
+        counts = np.zeros((len(starts), int(cell.max()) + 1))
+        np.add.at(counts, (quarter, cell), 1)
+        for number, start in enumerate(starts):
+            index = quality.stability(counts[:number].sum(axis=0), counts[number])
             rows.append(
                 {
                     "feature": name,
                     "usage": "used",
                     "reason": None,
-                    "quarter_start": start.date(),
-                    "case_count": int(now.sum()),
-                    "known_share": float(column[now].notna().mean()),
+                    "quarter_start": pd.Timestamp(start).date(),
+                    "case_count": int(size[number]),
+                    "known_share": float(known[number]),
                     "psi": index[0] if index else None,
                     "psi_noise": index[1] if index else None,
                 }

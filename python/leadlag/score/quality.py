@@ -108,31 +108,31 @@ def calibration_slope(outcome: Bools, probability: Floats) -> Measured:
     return Measured(float(weight[1]), float(weight[1] - reach), float(weight[1] + reach))
 
 
-def stability(earlier: pd.Series, now: pd.Series) -> tuple[float, float] | None:
+def cells(values: pd.Series) -> npt.NDArray[np.int64]:
+    """Number of the cell of each value: counts are cut at the tenths of all, categories by value, not known among them."""
+    if values.dtype == float:
+        edges = np.unique(np.quantile(values, np.linspace(0.1, 0.9, 9)))
+        return np.asarray(np.searchsorted(edges, values, side="left"), dtype=np.int64)
+    codes, _ = pd.factorize(values.astype(object).fillna("(not known)"))
+    return np.asarray(codes, dtype=np.int64)
+
+
+def stability(earlier: npt.ArrayLike, now: npt.ArrayLike) -> tuple[float, float] | None:
     """Population stability index of a feature between two sets of journeys, and what it stays below in 95 of 100 when nothing changes.
 
-    Counts are cut at the tenths of both together, categories by value; half a case is added to each cell. Without change the index is
-    about (1/n + 1/m) times a chi-squared variable with cells - 1 degrees (Yurdakul 2018).
+    Half a journey is added to each cell. Without change the index is about (1/n + 1/m) times a chi-squared variable with cells - 1
+    degrees (Yurdakul 2018).
+
+    Args:
+        earlier, now: journeys in each cell.
 
     Returns:
-        Index and noise; None where either set is empty or all values are alike.
+        Index and noise; None where either set is empty or all are in one cell.
     """
-    if not len(earlier) or not len(now):
-        return None
-    both = pd.concat([earlier, now])
-    if both.dtype == float:
-        edges = np.unique(np.quantile(both, np.linspace(0.1, 0.9, 9)))
-        cells = pd.Series(np.searchsorted(edges, both, side="left"))
-    else:
-        cells = pd.Series(pd.factorize(both.astype(object).fillna("(not known)"))[0])
-    size = int(cells.max()) + 1
-    first, second = (
-        np.bincount(part, minlength=size)
-        for part in (cells.to_numpy()[: len(earlier)], cells.to_numpy()[len(earlier) :])
-    )
+    first, second = (np.asarray(part, dtype=np.float64) for part in (earlier, now))
     there = first + second > 0
-    if there.sum() < 2:
+    if first.sum() == 0 or second.sum() == 0 or there.sum() < 2:
         return None
     p, q = ((part[there] + 0.5) / (part[there] + 0.5).sum() for part in (first, second))
-    noise = stats.chi2.ppf(0.95, there.sum() - 1) * (1 / len(earlier) + 1 / len(now))
+    noise = stats.chi2.ppf(0.95, there.sum() - 1) * (1 / first.sum() + 1 / second.sum())
     return float(np.sum((p - q) * np.log(p / q))), float(noise)
