@@ -77,13 +77,14 @@ lock: $(ENV_STAMP) ## requirements.lock anew from pyproject.toml; versions chang
 
 # --- demo ---------------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: setup ## demo data, all models with their tests, docs site, results, a forecast; one file: leadlag.duckdb
+demo: setup ## demo data, all models with their tests, docs site, results, a forecast, scores; one file: leadlag.duckdb
 	@python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
 	@echo "demo: dbt build, then the docs site (half a minute)"
 	@dbt --quiet build
 	@dbt --quiet docs generate --static --no-compile
 	@python scripts/demo_summary.py
 	@leadlag forecast --quiet
+	@leadlag score --quiet
 
 .PHONY: glossary
 glossary: setup ## docs/kpi_glossary.md anew from the KPI seeds

@@ -51,6 +51,7 @@ COMMANDS = {
         "leadlag.calibrate.command",
         "say how probable wins are, by stage and open journey, and how often that came true",
     ),
+    "score": Command("leadlag.score.command", "fit lead scores on past conversions, judge them, score open journeys"),
     "load-offline": Command(
         "leadlag.offline", "load trade shows, meetings and calls from a CSV that people fill in, checked cell by cell"
     ),

@@ -45,6 +45,7 @@ READ_WHEN_RUN = (
     "base_currency",
     "business_timezone",
     "confidence_level",
+    "score_at",
     "unmapped_status",
     "visit_gap_minutes",
 )

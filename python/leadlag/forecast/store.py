@@ -108,6 +108,31 @@ TABLES = {
             "window_end": pa.date32(),
         }.items()
     ),
+    "prediction_lead_score": pa.schema(
+        {
+            **_RUN,
+            "conversion_definition": pa.string(),
+            "score": pa.string(),
+            "journey_key": pa.int64(),
+            "predicted_at": pa.timestamp("us"),
+            "usage": pa.string(),
+            "probability": pa.float64(),
+            "reason": pa.string(),
+        }.items()
+    ),
+    "prediction_score_feature": pa.schema(
+        {
+            **_RUN,
+            "feature": pa.string(),
+            "usage": pa.string(),
+            "reason": pa.string(),
+            "quarter_start": pa.date32(),
+            "case_count": pa.int64(),
+            "known_share": pa.float64(),
+            "psi": pa.float64(),
+            "psi_noise": pa.float64(),
+        }.items()
+    ),
 }
 
 
