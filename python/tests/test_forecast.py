@@ -109,7 +109,7 @@ def test_chances_are_those_of_journeys_drawn_day_by_day(stage: int, age: int) ->
     entry = course.from_entry(WON)
     waiting = np.zeros((len(STAGES), AGES), dtype=np.int64)
     waiting[stage, age] = count
-    found = course.from_open(WON, waiting, entry) / count
+    found = course.from_open(WON, course.leaving(waiting), entry) / count
     drawn = walked(rates, stage, age, days, count)
     # Drawn journeys begin the next stage a whole day later, here half a day: the two curves lie within a day of each other.
     steps = WON - stage - 1
