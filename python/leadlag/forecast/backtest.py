@@ -160,13 +160,22 @@ class Backtest:
         """
         found = list(done)
         seen = {one.origin for one in found}
+        past: dict[tuple[str, int], list[Judged]] = {}
+
+        def learn(rows: Iterable[Judged]) -> None:
+            for one in rows:
+                if one.method == UNCALIBRATED:
+                    past.setdefault((one.measure, one.horizon_days), []).append(one)
+
+        learn(found)
         for origin in progress([one for one in self.origins if one not in seen]):
-            rows = self._judge(origin, found)
+            rows = self._judge(origin, past)
             keep(rows)
+            learn(rows)
             found += rows
         return found
 
-    def _judge(self, origin: float, earlier: list[Judged]) -> list[Judged]:
+    def _judge(self, origin: float, past: dict[tuple[str, int], list[Judged]]) -> list[Judged]:
         made = forecast(self.events, origin, max(self.horizons))
         horizons = [days for days in self.horizons if origin + days <= self.end]
         crm = self.pipeline.expected(origin) if self.pipeline else {}
@@ -176,12 +185,12 @@ class Backtest:
             simple = _simple(series, horizons)
             unit = self.unit[measure]
             variation = made.variation if measure == WON_AMOUNT else 0.0
-            learnt = recalibrate(*self._missed(measure, WATCHED, variation, earlier), origin)
+            learnt = recalibrate(*self._missed(past.get((measure, WATCHED), []), variation), origin)
             total = made.total(measure).sum(axis=0)
             for days in horizons:
                 raw = float(total[:days].sum())
                 expected = raw * float(np.exp(learnt.centre))
-                origins, missed, _ = self._missed(measure, days, variation, earlier)
+                origins, missed, _ = self._missed(past.get((measure, days), []), variation)
                 over = origins + days <= origin
                 age = origin - days - origins[over]
                 deviation = spread(missed[over], age, days, float(chance(raw / unit, variation)))
@@ -208,17 +217,13 @@ class Backtest:
                     )
         return found
 
-    def _missed(
-        self, measure: str, days: int, variation: float, earlier: list[Judged]
-    ) -> tuple[Floats, Floats, Floats]:
-        """Origins, errors and chance of the uncalibrated forecasts of a measure and horizon so far."""
-        kind = (measure, days, UNCALIBRATED)
-        ones = [one for one in earlier if (one.measure, one.horizon_days, one.method) == kind]
+    def _missed(self, ones: list[Judged], variation: float) -> tuple[Floats, Floats, Floats]:
+        """Origins, errors and chance of uncalibrated forecasts of one measure and horizon."""
         origins, true, said = (
             np.array([getattr(one, name) for one in ones], dtype=np.float64)
             for name in ("origin", "actual", "expected")
         )
-        unit = self.unit[measure]
+        unit = self.unit[ones[0].measure] if ones else 1.0
         return origins, errors(true, said, unit), np.asarray(chance(said / unit, variation))
 
 
@@ -233,14 +238,16 @@ def backtest(
     return Backtest(events, end, origins, pipeline).run(progress=progress)
 
 
-def _jackknife(blocks: Floats, statistic: Callable[[Floats], float]) -> Metric:
+def _jackknife(
+    blocks: Floats, statistic: Callable[[Floats], float], least: float = -np.inf, most: float = np.inf
+) -> Metric:
     """A statistic of sums with its interval, leaving out one block of origins at a time.
 
     Forecasts of neighbouring weeks share most of their days, so blocks as long as the forecasts are left out whole; Student's t with
     one degree less than there are blocks (Kuensch 1989 for the blocks, Tukey for the t).
 
     Args:
-        blocks: (block, sum).
+        blocks: (block, sum). least, most: values that the statistic can have.
     """
     whole = blocks.sum(axis=0)
     value, count = statistic(whole), len(blocks)
@@ -251,7 +258,7 @@ def _jackknife(blocks: Floats, statistic: Callable[[Floats], float]) -> Metric:
         return Metric(value)
     error = float(np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()))
     reach = float(stats.t.ppf(0.975, count - 1)) * error
-    return Metric(value, value - reach, value + reach)
+    return Metric(value, max(value - reach, least), min(value + reach, most))
 
 
 def _covered(held: float, independent: int) -> Metric:
@@ -324,11 +331,11 @@ def _record(kinds: dict[str, list[Judged]], method: str) -> Record:
         method,
         len(ones),
         independent,
-        _jackknife(by_block, lambda total: _ratio(total[0], total[1])),
-        _jackknife(by_block, lambda total: _ratio(total[2], total[1]) - 1),
-        _jackknife(by_block, lambda total: _ratio(total[3], total[4])),
-        _jackknife(by_block, lambda total: 1 - _ratio(total[0], total[5])),
-        None if method == MODEL else _jackknife(by_block, lambda total: 1 - _ratio(total[6], total[0])),
+        _jackknife(by_block, lambda total: _ratio(total[0], total[1]), least=0.0),
+        _jackknife(by_block, lambda total: _ratio(total[2], total[1]) - 1, least=-1.0),
+        _jackknife(by_block, lambda total: _ratio(total[3], total[4]), least=0.0),
+        _jackknife(by_block, lambda total: 1 - _ratio(total[0], total[5]), most=1.0),
+        None if method == MODEL else _jackknife(by_block, lambda total: 1 - _ratio(total[6], total[0]), most=1.0),
         cover,
         pinball,
     )

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anew", action="store_true", help="judge all origins again, also those of an earlier run")
     parser.add_argument("--short", action="store_true", help="print the record of wins only, in words")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw wins of four weeks, forecast and actual, to a .png or .svg file"
+        "--plot", type=Path, metavar="FILE", help="draw wins of 13 weeks, forecast and actual, to a .png or .svg file"
     )
     add_common_arguments(parser)
 
@@ -161,12 +161,16 @@ def _honest(found: list[Record]) -> Iterable[str]:
         if one.measure != "won" or one.method != MODEL or 0.8 not in one.coverage:
             continue
         low, high = one.wape.low, one.wape.high
-        ends = f" ({max(low, 0.0):.0%} to {high:.0%})" if low is not None and high is not None else ""
+        ends = f" ({_percent(low)} to {_percent(high)})" if low is not None and high is not None else ""
         yield (
-            f"forecasts of {one.horizon_days // 7} weeks' wins were wrong by {one.wape.value:.0%}{ends}, last year's weeks by "
-            f"{one.wape.value / (1 - one.gain.value):.0%}; {one.coverage[0.8].value:.0%} of the 80 % intervals held "
-            f"({one.forecasts} forecasts, {one.independent} of them independent)"
+            f"  {one.horizon_days // 7} weeks of wins were wrong by {_percent(one.wape.value)}{ends}, last year's weeks by "
+            f"{_percent(one.wape.value / (1 - one.gain.value))}; {_percent(one.coverage[0.8].value)} of the 80 % intervals held "
+            f"({one.forecasts} forecasts, {one.independent} independent)"
         )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -213,12 +217,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_finite([dataclasses.asdict(one) for one in found])))
         return OK
-    print("\n".join([*(() if arguments.short else _summary(found)), *_honest(found)]))
+    print(
+        "\n".join([*(() if arguments.short else _summary(found)), "forecasts made earlier, judged:", *_honest(found)])
+    )
     if not arguments.dry_run:
         before = f", {len({one.origin for one in done})} of them judged before" if done else ""
-        print(f"{len(plan.origins)} origins{before}, and {months} months in schema {schema}")
+        print(f"  {len(plan.origins)} origins{before}, and {months} months in schema {schema}")
     if arguments.plot:
-        print(f"picture: {arguments.plot}")
+        print(f"  picture: {arguments.plot}")
     return OK
 
 

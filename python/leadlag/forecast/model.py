@@ -201,7 +201,11 @@ def _arrivals(events: Events, origin: float, horizon: int) -> tuple[Floats, Floa
     all_counts, gaps = arrivals.filled(counts.sum(axis=0))
     told = [
         f"no journey began from {day_of(begin + gap)} to {day_of(begin + after - 1)}: "
-        + ("taken for a gap in the data and filled" if after - gap <= arrivals.GAP_LONGEST else "too long a gap to fill")
+        + (
+            "taken for a gap in the data and filled"
+            if after - gap <= arrivals.GAP_LONGEST
+            else "too long a gap to fill"
+        )
         for gap, after in gaps
     ]
     together, reason = arrivals.daily(all_counts, horizon)

@@ -16,7 +16,6 @@ mpl.use("Agg")
 
 from matplotlib import dates
 from matplotlib import pyplot as plt
-from matplotlib.ticker import PercentFormatter
 
 # matplotlib declares no types for it.
 _DATES: Any = dates
@@ -34,7 +33,7 @@ _NAMES = {
 _WORDS = {"won": "wins", "won_amount": "won amount", "mql": "MQLs", "sql": "SQLs", "opportunity": "opportunities"}
 
 
-def plot(path: Path, judged: Sequence[Judged], found: Sequence[Record], measure: str = "won", days: int = 28) -> None:
+def plot(path: Path, judged: Sequence[Judged], found: Sequence[Record], measure: str = "won", days: int = 91) -> None:
     """Write the picture of a measure and horizon to a .png or .svg file.
 
     Raises:
@@ -59,15 +58,15 @@ def plot(path: Path, judged: Sequence[Judged], found: Sequence[Record], measure:
         _lines(left, ones)
         _bars(right, kinds)
         gain = next((one.gain.value for one in kinds if one.method == MODEL), float("nan"))
-        better = f"{abs(gain):.0%} {'less' if gain >= 0 else 'more'} error than last year's weeks"
+        better = f"{100 * abs(gain):.0f} % {'less' if gain >= 0 else 'more'} error than last year's weeks"
         title = f"{_WORDS[measure].capitalize()} in {days // 7} weeks: {better}"
-        figure.suptitle(title, x=0.045, y=0.965, ha="left", fontsize=21, weight="bold")
+        figure.suptitle(title, x=0.045, y=0.96, ha="left", fontsize=21, weight="bold")
         held = record.coverage.get(0.8)
         told = f"{record.forecasts} forecasts made weekly, each from what was known that day"
         if held is not None:
-            told += f"; {held.value:.0%} of the 80 % intervals held what came"
-        figure.text(0.045, 0.885, told, ha="left", va="center", fontsize=14)
-        figure.subplots_adjust(left=0.065, right=0.965, top=0.82, bottom=0.1, wspace=0.55)
+            told += f"; {100 * held.value:.0f} % of the 80 % intervals held what came"
+        figure.text(0.045, 0.875, told, ha="left", va="center", fontsize=14)
+        figure.subplots_adjust(left=0.065, right=0.965, top=0.78, bottom=0.1, wspace=0.55)
         plain = {"Date": None} if path.suffix == ".svg" else {}
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata=plain)
@@ -101,9 +100,8 @@ def _bars(axes: Any, kinds: Sequence[Record]) -> None:
     axes.barh(places, [one.wape.value for one in ordered], color=colours, height=0.62)
     for place, one in zip(places, ordered, strict=True):
         bold = "bold" if one.method == MODEL else "normal"
-        axes.text(one.wape.value, place, f" {one.wape.value:.0%}", va="center", weight=bold)
+        axes.text(one.wape.value, place, f" {100 * one.wape.value:.0f} %", va="center", weight=bold)
     axes.set_yticks(list(places), [_NAMES[one.method] for one in ordered])
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.xaxis.set_visible(False)
     axes.set_xlim(0, 1.15 * max(one.wape.value for one in ordered))
     axes.set_title("error as a share of what came", loc="left", fontsize=13, pad=12)
