@@ -68,8 +68,13 @@ select
     scoped.horizon_days,
     scoped.method,
     cast(scoped.forecast_count as {{ dbt.type_bigint() }}) as forecast_count,
-    cast(floor({{ leadlag.days_between('scoped.first_origin_date', 'scoped.last_origin_date') }} * 1.0 / scoped.horizon_days) + 1
-        as {{ dbt.type_bigint() }}) as independent_count,
+    case
+        when scoped.forecast_count = reference.forecast_count
+            then cast(
+                floor({{ leadlag.days_between('scoped.first_origin_date', 'scoped.last_origin_date') }} * 1.0 / scoped.horizon_days) + 1
+                as {{ dbt.type_bigint() }}
+            )
+    end as independent_count,
     scoped.first_origin_date,
     scoped.last_origin_date,
     scoped.wape,

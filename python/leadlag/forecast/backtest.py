@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leadlag.forecast import arrivals, metrics
 from leadlag.forecast.ets import ets
@@ -257,7 +257,7 @@ def _jackknife(
     if not np.isfinite(left_out).all():
         return Metric(value)
     error = float(np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()))
-    reach = float(stats.t.ppf(0.975, count - 1)) * error
+    reach = float(special.stdtrit(count - 1, 0.975)) * error
     return Metric(value, max(value - reach, least), min(value + reach, most))
 
 
@@ -265,7 +265,7 @@ def _covered(held: float, independent: int) -> Metric:
     """A share with its Wilson interval, for as many forecasts as are independent."""
     if independent < LEAST_BLOCKS:
         return Metric(held)
-    z = float(stats.norm.ppf(0.975))
+    z = float(special.ndtri(0.975))
     centre = (held + z * z / (2 * independent)) / (1 + z * z / independent)
     reach = (
         z / (1 + z * z / independent) * float(np.sqrt(held * (1 - held) / independent + (z / (2 * independent)) ** 2))

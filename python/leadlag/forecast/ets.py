@@ -19,7 +19,7 @@ YEAR_OF_WEEKS = 52
 HARMONICS = 2
 # Level, share of it for the trend, damping: bounds as in R's ets.
 BOUNDS = ((1e-4, 0.9999), (1e-4, 0.9999), (0.8, 0.98))
-_STARTS = ((0.1, 0.1, 0.9), (0.5, 0.1, 0.97))
+_STARTS = ((0.2, 0.05, 0.95), (0.5, 0.1, 0.97))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leadlag.forecast.journeys import Floats
 
@@ -40,20 +40,22 @@ def chance(count: Floats | float, variation: float = 0.0) -> Floats:
     return np.sqrt((1.0 + variation) / np.maximum(np.asarray(count, dtype=np.float64), 0.5))
 
 
-def spread(past: Floats, age: Floats, days: int, by_chance: float) -> float | None:
+def spread(past: Floats, age: Floats, days: int, by_chance: float, centred: bool = False) -> float | None:
     """Standard deviation of the error to expect, or None with too few completed forecasts.
 
     Args:
         past: `errors` of completed forecasts of the same days ahead, a week apart.
         age: days since each was over. days: how many each is long.
         by_chance: `chance` of the forecast in question.
+        centred: around the mean of past errors, not around 0.
     """
     if len(past) < LEAST_COMPLETED:
         return None
     weight = 0.5 ** (np.asarray(age) / HALF_LIFE)
     effective = float(weight.sum() ** 2 / (weight**2).sum())
     independent = 1 + (effective - 1) * min(7 / days, 1.0)
-    variance = float(weight @ np.asarray(past) ** 2 / weight.sum())
+    mean = float(weight @ past / weight.sum()) if centred else 0.0
+    variance = float(weight @ (np.asarray(past) - mean) ** 2 / weight.sum())
     return math.sqrt((independent * variance + PRIOR * by_chance**2) / (independent + PRIOR))
 
 
@@ -64,7 +66,7 @@ def interval(forecast: float, deviation: float, level: float, unit: float = 1.0)
         forecast: expected number. deviation: of the logarithm, as `spread` gives.
         level: share of forecasts whose actual number shall lie within, such as 0.8. unit: as in `errors`.
     """
-    reach = float(stats.norm.ppf((1 + level) / 2)) * deviation
+    reach = float(special.ndtri((1 + level) / 2)) * deviation
     low, high = ((forecast + unit / 2) * math.exp(sign * reach) - unit / 2 for sign in (-1, 1))
     return max(low, 0.0), max(high, 0.0)
 
@@ -72,7 +74,7 @@ def interval(forecast: float, deviation: float, level: float, unit: float = 1.0)
 # Length of the forecasts that are watched, in days: long enough to count something, short enough for many independent ones.
 WATCHED = 28
 # A CUSUM of standardised errors with this allowance signals above this height (Montgomery, Statistical Quality Control, 9.1).
-ALLOWANCE, SIGNAL = 0.5, 5.0
+ALLOWANCE, SIGNAL = 0.5, 6.0
 # A share of intervals that held which is less probable than this, on either side, signals.
 IMPROBABLE = 0.005
 # Independent forecasts from which coverage is judged.
@@ -107,58 +109,68 @@ class Recalibration:
 def recalibrate(origins: Floats, missed: Floats, by_chance: Floats, moment: float) -> Recalibration:
     """Follow the forecasts of WATCHED days that were over at a time, every fourth one, since weekly ones share most of their days.
 
-    A two-sided CUSUM of errors in units of their spread finds a change of the mean; what is expected is then moved by the mean error
-    since the change began, drawn towards 0 with the weight of one error. Coverage outside its binomial band rescales the spread. Each
-    forecast is judged by what had been learnt before it, so covered_after and error_after are no hindsight.
+    A two-sided CUSUM of errors, in units of their spread around their mean, finds a change of the mean; what is expected is then moved by
+    the mean error since the change began, drawn towards 0 with the weight of one error. Coverage outside its binomial band rescales the
+    spread. Each forecast is judged by what had been learnt before it, so covered_after and error_after are no hindsight.
 
     Args:
         origins: of forecasts, ascending, a week apart. missed: their `errors`, NaN while not over. by_chance: their `chance`.
     """
     over = np.flatnonzero(origins + WATCHED <= moment)
     chosen = over[::-1][:: WATCHED // 7][::-1]
-    errors_, deviations, when = [], [], []
+    errors_, deviations, units, when = [], [], [], []
     for one in chosen:
         before = origins + WATCHED <= origins[one]
-        deviation = spread(missed[before], origins[one] - WATCHED - origins[before], WATCHED, float(by_chance[one]))
-        if deviation is not None:
+        known = (missed[before], origins[one] - WATCHED - origins[before], WATCHED, float(by_chance[one]))
+        deviation, unit = spread(*known), spread(*known, centred=True)
+        if deviation is not None and unit is not None:
             errors_.append(float(missed[one]))
             deviations.append(deviation)
+            units.append(unit)
             when.append(float(origins[one]))
-    return _follow(errors_, deviations, when)
+    return _follow(errors_, deviations, units, when)
 
 
-def _follow(missed: Sequence[float], deviations: Sequence[float], when: Sequence[float]) -> Recalibration:
-    reach = float(stats.norm.ppf(0.9))
+def _follow(
+    missed: Sequence[float], deviations: Sequence[float], units: Sequence[float], when: Sequence[float]
+) -> Recalibration:
+    reach = float(special.ndtri(0.9))
     centre, scale, changed_on = 0.0, 1.0, math.nan
     sums, begins = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}
     signals: set[str] = set()
+    # Place of the error with which the last change of the mean began.
+    change: int | None = None
     window: list[float] = []
     after: list[float] = []
-    for number, (error, deviation) in enumerate(zip(missed, deviations, strict=True)):
+    left: list[float] = []
+    for number, (error, deviation, unit) in enumerate(zip(missed, deviations, units, strict=True)):
         score = (error - centre) / (deviation * scale)
         after.append(score)
+        left.append(abs(error - centre))
         window.append(score)
         for sign, risen_to in sums.items():
-            sums[sign] = max(0.0, risen_to + sign * score - ALLOWANCE)
+            sums[sign] = max(0.0, risen_to + sign * (error - centre) / unit - ALLOWANCE)
             if sums[sign] == 0.0:
                 begins[sign] = number + 1
         risen = max(sums, key=lambda sign: sums[sign])
+        found = None
         if sums[risen] > SIGNAL:
-            since = missed[begins[risen] : number + 1]
-            centre = sum(since) / (len(since) + 1)
-            signals.add("cusum")
+            found, change = "cusum", begins[risen]
         elif len(window) >= LEAST_JUDGED and _improbable(sum(abs(z) <= reach for z in window), len(window)):
+            found = "coverage"
             scale *= math.sqrt(sum(z * z for z in window) / len(window))
-            signals.add("coverage")
-        else:
-            continue
-        changed_on = when[number]
-        sums, begins, window = {1: 0.0, -1: 0.0}, {1: number + 1, -1: number + 1}, []
+        if change is not None:
+            since = missed[change : number + 1]
+            centre = sum(since) / (len(since) + 1)
+        if found:
+            signals.add(found)
+            changed_on = when[number]
+            sums, begins, window = {1: 0.0, -1: 0.0}, {1: number + 1, -1: number + 1}, []
     count = len(missed)
     if count == 0:
         return Recalibration()
-    shift = [(score * deviation) for score, deviation in zip(after, deviations, strict=True)]
-    band = stats.binom.ppf([IMPROBABLE, 1 - IMPROBABLE], count, 0.8)
+    chances = special.bdtr(np.arange(count + 1), count, 0.8)
+    band = np.searchsorted(chances, [IMPROBABLE, 1 - IMPROBABLE])
     return Recalibration(
         centre,
         scale,
@@ -169,10 +181,12 @@ def _follow(missed: Sequence[float], deviations: Sequence[float], when: Sequence
         sum(abs(score) <= reach for score in after),
         (int(band[0]), int(band[1])),
         float(np.mean(np.abs(missed))),
-        float(np.mean(np.abs(shift))),
+        float(np.mean(left)),
     )
 
 
 def _improbable(held: int, count: int) -> bool:
-    low, high = stats.binom.cdf(held, count, 0.8), stats.binom.sf(held - 1, count, 0.8)
-    return bool(min(low, high) < IMPROBABLE)
+    """Whether so few or so many 80 % intervals hold by chance less than once in 1 / IMPROBABLE."""
+    few = special.bdtr(held, count, 0.8)
+    many = 1.0 if held == 0 else special.bdtrc(held - 1, count, 0.8)
+    return bool(min(few, many) < IMPROBABLE)
