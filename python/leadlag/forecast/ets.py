@@ -79,7 +79,7 @@ def fit_damped(series: Floats) -> Damped:
 
     scale = max(float(np.var(series)) * len(series), 1e-12)
     # Not L-BFGS-B: for three parameters its threads cost ten times what they do.
-    accuracy = {"xatol": 1e-4, "fatol": 1e-8}
+    accuracy = {"xatol": 1e-3, "fatol": 1e-6}
     tried = (minimize(loss, start, method="Nelder-Mead", bounds=BOUNDS, options=accuracy) for start in _STARTS)
     alpha, share, phi = min(tried, key=lambda found: float(found.fun)).x
     beta = alpha * share
