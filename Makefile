@@ -18,6 +18,8 @@ BENCH_LEADS ?= 100000 1000000
 ENGINE_LEADS ?= 20000
 # Touches of the benchmark of attribution models.
 ATTRIBUTION_TOUCHES ?= 10000000
+# Journeys of the benchmark of forecasts.
+FORECAST_JOURNEYS ?= 300000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
 # Tests on Spark; "not long" leaves out the project's own tests there, which take longer than the build.
@@ -77,13 +79,14 @@ lock: $(ENV_STAMP) ## requirements.lock anew from pyproject.toml; versions chang
 
 # --- demo ---------------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: setup ## demo data, all models with their tests, docs site, results, a forecast, scores; one file: leadlag.duckdb
+demo: setup ## demo data, all models with their tests, docs site, results, a forecast and its record, scores; one file: leadlag.duckdb
 	@python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
 	@echo "demo: dbt build, then the docs site (half a minute)"
 	@dbt --quiet build
 	@dbt --quiet docs generate --static --no-compile
 	@python scripts/demo_summary.py
 	@leadlag forecast --quiet
+	@leadlag backtest --quiet --short
 	@leadlag score --quiet
 
 .PHONY: glossary
@@ -171,6 +174,10 @@ bench: setup ## cost of a full build and of the next day's against reading and w
 .PHONY: bench-attribution
 bench-attribution: setup ## attribution models on paths with ATTRIBUTION_TOUCHES touches; the package ChannelAttribution beside them where it installs
 	@python scripts/bench_attribution.py $(ATTRIBUTION_TOUCHES)
+
+.PHONY: bench-forecast
+bench-forecast: setup ## forecast of 200 segments and a full back-test on FORECAST_JOURNEYS made-up journeys: CPU seconds, peak memory
+	@python scripts/bench_forecast.py $(FORECAST_JOURNEYS)
 
 .PHONY: bench-engines
 bench-engines: setup ## the same builds on DuckDB, PostgreSQL and, with EXTRA=spark, Spark: a Markdown table

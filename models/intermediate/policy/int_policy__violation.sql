@@ -28,6 +28,8 @@ with violation as (
     union all
     select * from {{ ref('int_policy__scoring_violation') }}
     union all
+    select * from {{ ref('int_policy__forecast_violation') }}
+    union all
     select
         'seeds/policy/status_map.csv' as seed_file,
         source_system || ', ' || status_field || ', ' || status_raw as policy_row,

@@ -7,6 +7,7 @@ select
     method,
     expected,
     actual,
+    scale,
     low_80,
     high_80,
     low_95,

@@ -10,6 +10,10 @@ WEEK, YEAR_OF_WEEKS = 7, 52
 _ALPHAS = np.linspace(0.02, 0.98, 49)
 # Weeks from which shares of weekdays are taken.
 RECENT = 26
+# Days in a row without anything, and how much was to be expected of them, that make a gap in the data.
+GAP_DAYS, GAP_EXPECTED = 7, 20.0
+# Days of the longest gap that is filled.
+GAP_LONGEST = 14
 
 
 def smoothed(series: Floats) -> float:
@@ -52,6 +56,24 @@ def weekly(series: Floats, steps: int) -> tuple[Floats, str | None]:
     same_quarter = series[-YEAR_OF_WEEKS - 13 : -YEAR_OF_WEEKS].mean()
     growth = np.clip(quarter / same_quarter, 0.5, 2.0) if same_quarter > 0 else 1.0
     return (level + last_year * growth) / 2, None
+
+
+def filled(counts: Floats) -> tuple[Floats, list[tuple[int, int]]]:
+    """Numbers a day with gaps in the data filled by the weekdays of the four weeks before, and where gaps are: (first day, day after).
+
+    A gap is GAP_DAYS or more without anything where the four weeks before let expect GAP_EXPECTED: no lull, but rows that are missing.
+    One of more than GAP_LONGEST days stays as it is: perhaps nothing came any more.
+    """
+    found = counts.copy()
+    gaps = []
+    edges = np.flatnonzero(np.diff(np.r_[0, (counts == 0).astype(np.int8), 0]))
+    for begin, end in edges.reshape(-1, 2).tolist():
+        before = found[max(begin - 4 * WEEK, 0) : begin]
+        if end - begin >= GAP_DAYS and len(before) >= WEEK and before.mean() * (end - begin) >= GAP_EXPECTED:
+            gaps.append((begin, end))
+            for day in range(begin, end if end - begin <= GAP_LONGEST else begin):
+                found[day] = before[len(before) - ((begin - day) % WEEK or WEEK) :: -WEEK].mean()
+    return found, gaps
 
 
 def daily(counts: Floats, steps: int) -> tuple[Floats, str | None]:

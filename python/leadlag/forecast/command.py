@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -21,16 +22,18 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from leadlag import __version__
 from leadlag.audit.command import profile_name
 from leadlag.cli import OK, USAGE
-from leadlag.forecast.periods import EPOCH, HORIZON, Outlook, Prediction
+from leadlag.forecast.intervals import Recalibration
+from leadlag.forecast.model import day_of
+from leadlag.forecast.periods import HORIZON, Deviation, Outlook, Prediction
 from leadlag.forecast.source import Company, project_variable, read_company
 from leadlag.forecast.store import intervals, store
 from leadlag.project import add_project_arguments
 from leadlag.warehouse import WarehouseError, connect, find_target
 
-VERSION = f"semi-markov {__version__}"
+# Of the method, not of the package: another number when forecasts change (seed model_change says what changed).
+VERSION = "semi-markov 2"
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +63,7 @@ def bar(arguments: argparse.Namespace, what: str) -> Callable[[list[float]], Ite
     return progress
 
 
-def row_of(prediction: Prediction, reasons: tuple[str, ...]) -> dict[str, Any]:
+def row_of(prediction: Prediction) -> dict[str, Any]:
     """A prediction as its table has it."""
     period = prediction.period
     return {
@@ -76,12 +79,47 @@ def row_of(prediction: Prediction, reasons: tuple[str, ...]) -> dict[str, Any]:
         "from_arrivals": prediction.from_arrivals,
         **intervals(prediction.intervals),
         "completed_forecasts": prediction.completed,
-        "reason": "; ".join(reasons) or None,
+        "reason": prediction.reason,
+    }
+
+
+def deviation_row(deviation: Deviation) -> dict[str, Any]:
+    """A deviation as its table has it."""
+    return {
+        "measure": deviation.measure,
+        "cut_name": deviation.cut_name,
+        "cut_value": deviation.cut_value,
+        "period_grain": deviation.period_grain,
+        "period_start": deviation.period_start,
+        "elapsed_days": deviation.days,
+        "expected": deviation.expected,
+        "actual": deviation.actual,
+        **intervals(deviation.intervals),
+        "completed_forecasts": deviation.completed,
+        "reason": deviation.reason,
+    }
+
+
+def recalibration_row(measure: str, found: Recalibration) -> dict[str, Any]:
+    """What was learnt of a measure as its table has it; nothing of errors that there are not."""
+    return {
+        "measure": measure,
+        "signal": found.signal,
+        "changed_on": None if math.isnan(found.changed_on) else day_of(found.changed_on),
+        "centre_factor": math.exp(found.centre),
+        "spread_factor": found.scale,
+        "independent_forecasts": found.judged,
+        "covered_before": found.covered,
+        "covered_after": found.covered_after,
+        "band_low": found.band[0],
+        "band_high": found.band[1],
+        "error_before": None if math.isnan(found.error_before) else found.error_before,
+        "error_after": None if math.isnan(found.error_after) else found.error_after,
     }
 
 
 def _summary(rows: list[dict[str, Any]], company: Company) -> Iterable[str]:
-    yield f"forecast from {EPOCH + timedelta(days=int(company.origin))}, with 80 % intervals:"
+    yield f"forecast from {day_of(company.origin)}, with 80 % intervals:"
     for row in rows:
         if row["cut_name"] == "total" and row["period_grain"] == "quarter":
             known = row["low_80"] is not None
@@ -93,6 +131,15 @@ def _summary(rows: list[dict[str, Any]], company: Company) -> Iterable[str]:
             )
     if rows and rows[0]["reason"]:
         yield f"  fallback: {rows[0]['reason']}"
+
+
+def _recalibrated(outlook: Outlook) -> Iterable[str]:
+    for measure, found in outlook.recalibrations.items():
+        if found.signal != "none":
+            yield (
+                f"  recalibrated: {measure} x {math.exp(found.centre):.2f}, spread x {found.scale:.2f} "
+                f"({found.signal} of past errors, {day_of(found.changed_on)})"
+            )
 
 
 def business_timezone(arguments: argparse.Namespace) -> str:
@@ -115,17 +162,25 @@ def run(arguments: argparse.Namespace) -> int:
             except ValueError as error:
                 print(f"leadlag forecast: nothing is forecast yet: {error}")
                 return OK
-            rows = [row_of(prediction, outlook.now.reasons) for prediction in outlook.predictions()]
+            rows = [row_of(prediction) for prediction in outlook.predictions()]
+            tables = {
+                "prediction_forecast": rows,
+                "prediction_deviation": [deviation_row(deviation) for deviation in outlook.deviations()],
+                "prediction_recalibration": [
+                    recalibration_row(measure, found) for measure, found in outlook.recalibrations.items()
+                ],
+            }
             schema = arguments.schema or f"{warehouse.schema}_prediction"
             if not arguments.dry_run:
-                store(warehouse, schema, "prediction_forecast", company.as_of, VERSION, rows)
+                for table, told in tables.items():
+                    store(warehouse, schema, table, company.as_of, VERSION, told)
     except WarehouseError as error:
         print(f"leadlag forecast: {error}", file=sys.stderr)
         return USAGE
     if arguments.json:
         print(json.dumps(rows, default=str))
         return OK
-    print("\n".join(_summary(rows, company)))
+    print("\n".join([*_summary(rows, company), *_recalibrated(outlook)]))
     if not arguments.dry_run:
         print(f"  {len(rows)} rows in {schema}.prediction_forecast")
     return OK

@@ -25,6 +25,8 @@ SHRINKAGE = 30.0
 LEAST_EXPOSURE = 50.0
 # Exits of a bin in which none was seen: the median of the rate's posterior is then about its maximum likelihood (Kerman 2011).
 UNSEEN = 1 / 3
+# Exits of a kind that must be missing before the first one for them to have gone unrecorded: chance alone misses so many once in 10,000.
+UNRECORDED = 9.2
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class Hazards:
     Attributes:
         rate: (stage, exit, age in days), of all segments together.
         factor: (segment, stage, exit) by which a segment's rates differ.
+        late: (stage, exit) -> day from which exits of the kind were recorded, where that was late.
     """
 
     rate: Floats
     factor: Floats
+    late: dict[tuple[int, int], float]
 
     def of(self, segment: int) -> Floats:
         """Rates (stage, exit, age) of a segment; all exits of a day together at most 1."""
@@ -52,32 +56,53 @@ def fit(spells: Spells, segments: int, merged: bool = False) -> Hazards:
     With D exits where the common rates expect E, the factor is (D + k) / (E + k): the mean of a gamma distribution
     with prior mean 1 and weight k = SHRINKAGE.
 
+    Recording of a kind of exit begins some day. When earlier days lack more exits than chance explains, they are no days without exits:
+    stays count from the first one on (left truncation).
+
     Args:
         merged: take neighbouring bins of age for one where their rates do not differ. A sum over many journeys needs no such smoothing; the
             probability of a single one must neither be 0 because nobody like it has been won yet, nor follow a handful.
     """
     rate = np.zeros((len(STAGES), EXITS, AGES))
     factor = np.ones((segments, len(STAGES), EXITS))
+    late: dict[tuple[int, int], float] = {}
     left = ~spells.is_open
     age = np.minimum(np.floor(spells.days), AGES - 1).astype(np.int64)
     # A stay is at risk on the day it ends, too; an open one on its whole days.
     days_at_risk = np.where(left, age + 1, age)
     for stage in range(len(STAGES)):
-        here = spells.stage == stage
-        if not here.any():
+        here = np.flatnonzero(spells.stage == stage)
+        if len(here) == 0:
             continue
-        segment = spells.segment[here]
-        ends = _table(segments, AGES + 1, segment, days_at_risk[here])
-        at_risk = ends[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         for exit_code in range(EXITS):
-            gone = np.flatnonzero(here & (spells.exit == exit_code))
+            gone = here[spells.exit[here] == exit_code]
             if len(gone) == 0:
                 continue
+            first = float((spells.start[gone] + spells.days[gone]).min())
+            at_risk = _at_risk(segments, spells.segment[here], days_at_risk[here])
             exits = _table(segments, AGES, spells.segment[gone], age[gone])
+            since = here[spells.start[here] >= first]
+            before = here[spells.start[here] < first]
+            if len(since) and len(before) >= UNRECORDED:
+                later = gone[spells.start[gone] >= first]
+                exits_since = _table(segments, AGES, spells.segment[later], age[later])
+                at_risk_since = _at_risk(segments, spells.segment[since], days_at_risk[since])
+                unseen = np.minimum(days_at_risk[before], (first - spells.start[before]).astype(np.int64))
+                missing = _at_risk(segments, spells.segment[before], unseen)
+                rates = _binned(exits_since.sum(axis=0), at_risk_since.sum(axis=0))
+                if missing.sum(axis=0) @ rates >= UNRECORDED:
+                    late[stage, exit_code] = first
+                    at_risk -= missing
             rate[stage, exit_code] = (_merged if merged else _binned)(exits.sum(axis=0), at_risk.sum(axis=0))
             expected = at_risk @ rate[stage, exit_code]
             factor[:, stage, exit_code] = (exits.sum(axis=1) + SHRINKAGE) / (expected + SHRINKAGE)
-    return Hazards(rate, factor)
+    return Hazards(rate, factor, late)
+
+
+def _at_risk(segments: int, segment: Ints, days: Ints) -> Floats:
+    """Stays at risk by (segment, age)."""
+    ends = _table(segments, AGES + 1, segment, np.minimum(days, AGES))
+    return np.asarray(ends[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:])
 
 
 def _table(height: int, width: int, row: Ints, column: Ints) -> Floats:
@@ -146,23 +171,29 @@ class Course:
             entry[stage] = self._reached(self.density[stage, :, : self.horizon], stage, target, entry)
         return entry
 
-    def from_open(self, target: int, waiting: Ints, entry: Floats) -> Floats:
-        """Expected number of open journeys that reach a milestone within so many days, from 0.
+    def leaving(self, waiting: Floats) -> Floats:
+        """Expected number of open journeys that leave their stage on each day ahead, (stage, exit, day).
 
         Args:
             waiting: open journeys (stage, whole days of age).
-            entry: what `from_entry` gives for the milestone.
+        """
+        found = np.zeros((len(STAGES), WON + 1, self.horizon))
+        for stage in np.flatnonzero(waiting.any(axis=1)):
+            there = waiting[stage] / np.maximum(self.staying[stage, :AGES], 1e-300)
+            for exit_code in range(stage + 1, WON + 1):
+                density = self.density[stage, exit_code, : AGES + self.horizon - 1]
+                found[stage, exit_code] = np.correlate(density, there, mode="valid")
+        return found
+
+    def from_open(self, target: int, leaving: Floats, entry: Floats) -> Floats:
+        """Expected number of open journeys that reach a milestone within so many days, from 0.
+
+        Args:
+            leaving: what `leaving` gives. entry: what `from_entry` gives for the milestone.
         """
         expected = np.zeros(self.horizon + 1)
         for stage in range(target):
-            ages = np.flatnonzero(waiting[stage])
-            if len(ages) == 0:
-                continue
-            there = np.maximum(self.staying[stage, ages], 1e-300)
-            days = ages[:, None] + np.arange(self.horizon)[None, :]
-            # A sum over the open journeys first: what follows is linear in it.
-            leaving = np.einsum("a,eah->eh", waiting[stage, ages] / there, self.density[stage][:, days])
-            expected += self._reached(leaving, stage, target, entry)
+            expected += self._reached(leaving[stage], stage, target, entry)
         return expected
 
     def by_age(self, target: int, days: int, entry: Floats) -> Floats:
@@ -191,10 +222,10 @@ class Course:
         return np.concatenate([[0.0], reached])
 
 
-def open_counts(spells: Spells, segments: int) -> Ints:
+def open_counts(spells: Spells, segments: int) -> Floats:
     """Open stays by (segment, stage, whole days of age)."""
-    counts = np.zeros((segments, len(STAGES), AGES), dtype=np.int64)
+    counts = np.zeros((segments, len(STAGES), AGES))
     open_ = spells.is_open
     age = np.minimum(np.floor(spells.days[open_]), AGES - 1).astype(np.int64)
-    np.add.at(counts, (spells.segment[open_], spells.stage[open_], age), 1)
+    np.add.at(counts, (spells.segment[open_], spells.stage[open_], age), 1.0)
     return counts

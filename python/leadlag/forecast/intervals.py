@@ -1,19 +1,29 @@
-"""Intervals from the errors of earlier forecasts: split conformal prediction (Vovk et al. 2005; Lei et al. 2018) on ratios.
+"""Intervals from the errors of earlier forecasts, and what is done when those no longer hold.
 
-A forecast made at an earlier origin is judged by what happened, once all of its days are over. The size of its error, as a ratio, has some
-rank among those; the interval reaches as far as the error of rank ceil((n + 1) x level). It needs no model of the noise, only that
-tomorrow's errors are like yesterday's.
+A forecast made at an earlier origin is judged by what happened, once all of its days are over. Errors are logarithms of ratios. Their
+spread is a mean of two variances: of past errors, newer ones weighing more, with the weight of as many as are independent, since weekly
+forecasts of a quarter share most of their days; and of chance alone, as if counts were Poisson and amounts independent, with the weight of
+PRIOR errors. Split conformal intervals, which take the errors as they come, were measured beside this: docs/forecast.md.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from leadlag.forecast.journeys import Floats
 
 LEVELS = (0.8, 0.95)
+# Completed forecasts without which there is no interval.
+LEAST_COMPLETED = 4
+# Days in which the weight of an error halves.
+HALF_LIFE = 182.0
+# Errors that the variance of chance alone weighs as much as.
+PRIOR = 2.0
 
 
 def errors(actual: Floats, forecast: Floats, unit: float = 1.0) -> Floats:
@@ -21,24 +31,162 @@ def errors(actual: Floats, forecast: Floats, unit: float = 1.0) -> Floats:
     return np.asarray(np.log((np.asarray(actual) + unit / 2) / (np.asarray(forecast) + unit / 2)))
 
 
-def needed(level: float) -> int:
-    """Completed forecasts without which there is no interval of a level."""
-    return math.ceil(level / (1 - level) - 1e-9)
-
-
-def interval(forecast: float, past: Floats, level: float, unit: float = 1.0) -> tuple[float, float] | None:
-    """Low and high end, or None with too few completed forecasts.
+def chance(count: Floats | float, variation: float = 0.0) -> Floats:
+    """Standard deviation of the logarithm by chance alone, of a Poisson number or of the sum of so many amounts.
 
     Args:
-        forecast: expected number.
-        past: `errors` of completed forecasts of the same length and distance.
-        level: share of forecasts whose actual number shall lie within, such as 0.8.
-        unit: as in `errors`.
+        count: expected number of journeys. variation: variance of an amount over its squared mean, 0 for numbers.
     """
-    count = len(past)
-    if count < needed(level):
+    return np.sqrt((1.0 + variation) / np.maximum(np.asarray(count, dtype=np.float64), 0.5))
+
+
+def spread(past: Floats, age: Floats, days: int, by_chance: float, centred: bool = False) -> float | None:
+    """Standard deviation of the error to expect, or None with too few completed forecasts.
+
+    Args:
+        past: `errors` of completed forecasts of the same days ahead, a week apart.
+        age: days since each was over. days: how many each is long.
+        by_chance: `chance` of the forecast in question.
+        centred: around the mean of past errors, not around 0.
+    """
+    if len(past) < LEAST_COMPLETED:
         return None
-    rank = math.ceil((count + 1) * level - 1e-9)
-    reach = float(np.sort(np.abs(past))[rank - 1])
+    weight = 0.5 ** (np.asarray(age) / HALF_LIFE)
+    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    independent = 1 + (effective - 1) * min(7 / days, 1.0)
+    mean = float(weight @ past / weight.sum()) if centred else 0.0
+    variance = float(weight @ (np.asarray(past) - mean) ** 2 / weight.sum())
+    return math.sqrt((independent * variance + PRIOR * by_chance**2) / (independent + PRIOR))
+
+
+def interval(forecast: float, deviation: float, level: float, unit: float = 1.0) -> tuple[float, float]:
+    """Low and high end of what may happen.
+
+    Args:
+        forecast: expected number. deviation: of the logarithm, as `spread` gives.
+        level: share of forecasts whose actual number shall lie within, such as 0.8. unit: as in `errors`.
+    """
+    reach = float(special.ndtri((1 + level) / 2)) * deviation
     low, high = ((forecast + unit / 2) * math.exp(sign * reach) - unit / 2 for sign in (-1, 1))
     return max(low, 0.0), max(high, 0.0)
+
+
+# Length of the forecasts that are watched, in days: long enough to count something, short enough for many independent ones.
+WATCHED = 28
+# A CUSUM of standardised errors with this allowance signals above this height (Montgomery, Statistical Quality Control, 9.1).
+ALLOWANCE, SIGNAL = 0.5, 6.0
+# A share of intervals that held which is less probable than this, on either side, signals.
+IMPROBABLE = 0.005
+# Independent forecasts from which coverage is judged.
+LEAST_JUDGED = 8
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What was found in the independent forecasts of a measure that are over, and what follows for new ones.
+
+    Attributes:
+        centre: logarithm to add to what is expected. scale: factor of the spread.
+        signal: cusum, coverage, both or none. changed_on: origin at which the newest signal came; NaN without one.
+        judged: independent forecasts; of them the 80 % interval held covered, as it was said then, and covered_after with what
+            had been learnt at their origin.
+        band: numbers between which covered lies by chance.
+        error_before, error_after: mean absolute error of the logarithm, likewise.
+    """
+
+    centre: float = 0.0
+    scale: float = 1.0
+    signal: str = "none"
+    changed_on: float = math.nan
+    judged: int = 0
+    covered: int = 0
+    covered_after: int = 0
+    band: tuple[int, int] = (0, 0)
+    error_before: float = math.nan
+    error_after: float = math.nan
+
+
+def recalibrate(origins: Floats, missed: Floats, by_chance: Floats, moment: float) -> Recalibration:
+    """Follow the forecasts of WATCHED days that were over at a time, every fourth one, since weekly ones share most of their days.
+
+    A two-sided CUSUM of errors, in units of their spread around their mean, finds a change of the mean; what is expected is then moved by
+    the mean error since the change began, drawn towards 0 with the weight of one error. Coverage outside its binomial band rescales the
+    spread. Each forecast is judged by what had been learnt before it, so covered_after and error_after are no hindsight.
+
+    Args:
+        origins: of forecasts, ascending, a week apart. missed: their `errors`, NaN while not over. by_chance: their `chance`.
+    """
+    over = np.flatnonzero(origins + WATCHED <= moment)
+    chosen = over[::-1][:: WATCHED // 7][::-1]
+    errors_, deviations, units, when = [], [], [], []
+    for one in chosen:
+        before = origins + WATCHED <= origins[one]
+        known = (missed[before], origins[one] - WATCHED - origins[before], WATCHED, float(by_chance[one]))
+        deviation, unit = spread(*known), spread(*known, centred=True)
+        if deviation is not None and unit is not None:
+            errors_.append(float(missed[one]))
+            deviations.append(deviation)
+            units.append(unit)
+            when.append(float(origins[one]))
+    return _follow(errors_, deviations, units, when)
+
+
+def _follow(
+    missed: Sequence[float], deviations: Sequence[float], units: Sequence[float], when: Sequence[float]
+) -> Recalibration:
+    reach = float(special.ndtri(0.9))
+    centre, scale, changed_on = 0.0, 1.0, math.nan
+    sums, begins = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}
+    signals: set[str] = set()
+    # Place of the error with which the last change of the mean began.
+    change: int | None = None
+    window: list[float] = []
+    after: list[float] = []
+    left: list[float] = []
+    for number, (error, deviation, unit) in enumerate(zip(missed, deviations, units, strict=True)):
+        score = (error - centre) / (deviation * scale)
+        after.append(score)
+        left.append(abs(error - centre))
+        window.append(score)
+        for sign, risen_to in sums.items():
+            sums[sign] = max(0.0, risen_to + sign * (error - centre) / unit - ALLOWANCE)
+            if sums[sign] == 0.0:
+                begins[sign] = number + 1
+        risen = max(sums, key=lambda sign: sums[sign])
+        found = None
+        if sums[risen] > SIGNAL:
+            found, change = "cusum", begins[risen]
+        elif len(window) >= LEAST_JUDGED and _improbable(sum(abs(z) <= reach for z in window), len(window)):
+            found = "coverage"
+            scale *= math.sqrt(sum(z * z for z in window) / len(window))
+        if change is not None:
+            since = missed[change : number + 1]
+            centre = sum(since) / (len(since) + 1)
+        if found:
+            signals.add(found)
+            changed_on = when[number]
+            sums, begins, window = {1: 0.0, -1: 0.0}, {1: number + 1, -1: number + 1}, []
+    count = len(missed)
+    if count == 0:
+        return Recalibration()
+    chances = special.bdtr(np.arange(count + 1), count, 0.8)
+    band = np.searchsorted(chances, [IMPROBABLE, 1 - IMPROBABLE])
+    return Recalibration(
+        centre,
+        scale,
+        "both" if len(signals) == 2 else next(iter(signals), "none"),
+        changed_on,
+        count,
+        sum(abs(e) <= reach * d for e, d in zip(missed, deviations, strict=True)),
+        sum(abs(score) <= reach for score in after),
+        (int(band[0]), int(band[1])),
+        float(np.mean(np.abs(missed))),
+        float(np.mean(left)),
+    )
+
+
+def _improbable(held: int, count: int) -> bool:
+    """Whether so few or so many 80 % intervals hold by chance less than once in 1 / IMPROBABLE."""
+    few = special.bdtr(held, count, 0.8)
+    many = 1.0 if held == 0 else special.bdtrc(held - 1, count, 0.8)
+    return bool(min(few, many) < IMPROBABLE)

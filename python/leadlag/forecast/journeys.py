@@ -49,6 +49,24 @@ class Spells:
 
 
 @dataclass(frozen=True)
+class Change:
+    """An organisational change (seed org_change).
+
+    Attributes:
+        day: first day of the new order, in days since 1970. name: of the change. region, product_line: where, * for everywhere.
+    """
+
+    day: float
+    name: str
+    region: str = "*"
+    product_line: str = "*"
+
+    def concerns(self, segment: tuple[str, str]) -> bool:
+        """Whether a segment, (region, product line), lies in its scope."""
+        return self.region in ("*", segment[0]) and self.product_line in ("*", segment[1])
+
+
+@dataclass(frozen=True)
 class Events:
     """Milestones and ends of journeys, ordered by journey and time.
 
@@ -58,6 +76,7 @@ class Events:
         time: when it happened, in days since 1970 in the business time zone. known: when it was recorded, likewise.
         amount: in base currency of a win, 0 of everything else and of wins without one.
         segments: names by number, (region, product line).
+        changes: organisational changes; one is known from its day on.
     """
 
     journey: Ints
@@ -67,6 +86,7 @@ class Events:
     known: Floats
     amount: Floats
     segments: tuple[tuple[str, str], ...]
+    changes: tuple[Change, ...] = ()
 
     def __len__(self) -> int:
         return len(self.journey)

@@ -7,13 +7,15 @@ an age in the stage, S the share that have not left it by any way (Aalen-Johanse
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 
 from leadlag.forecast import arrivals
-from leadlag.forecast.hazard import Course, fit, open_counts
-from leadlag.forecast.journeys import CODES, WON, Events, Floats
+from leadlag.forecast.hazard import Course, Hazards, fit, open_counts
+from leadlag.forecast.journeys import CODES, ENDED, STAGES, WON, Events, Floats, Ints, Spells
 
+EPOCH = date(1970, 1, 1)
 # Rates come from stays that began within this many days; arrivals from as many as there are.
 MEMORY = 730
 # Days whose new journeys say at which stages journeys begin.
@@ -24,6 +26,40 @@ WON_AMOUNT = "won_amount"
 MEASURES = (*MILESTONES, WON_AMOUNT)
 # Wins of its own with which a segment's mean amount counts as much as that of all segments.
 AMOUNT_SHRINKAGE = 20.0
+# Journeys that must have ended for rates to be more than rough, and since a change for it to make older ones obsolete.
+LEAST_OUTCOMES = 50
+# Days of wins that are looked at for amounts that are missing, and the share of them that is told.
+AMOUNT_DAYS, MISSING_AMOUNTS = 90, 0.2
+
+
+@dataclass(frozen=True)
+class Outset:
+    """What is known at an origin and follows from it, (segment, day) unless said otherwise.
+
+    Attributes:
+        origin: first day forecast, in days since 1970.
+        from_open: milestone -> journeys open at the origin that reach it on a day.
+        per_arrival: milestone -> chance of a new journey to reach it so many days after it began.
+        arrivals: journeys that will begin.
+        amount: of a win, (segment,). variation: variance of the amounts of wins over their squared mean.
+        outcomes: journeys that have ended and that the rates come from, (segment,).
+        reasons: fallbacks that were taken, in words.
+    """
+
+    origin: float
+    from_open: dict[str, Floats]
+    per_arrival: dict[str, Floats]
+    arrivals: Floats
+    amount: Floats
+    variation: float
+    outcomes: Ints
+    reasons: tuple[str, ...]
+
+    def reached_by(self, arriving: Floats, milestone: str) -> Floats:
+        """Journeys that begin on given days, (segment, day), and reach a milestone, by day."""
+        horizon = self.arrivals.shape[1]
+        pairs = zip(arriving, self.per_arrival[milestone], strict=True)
+        return np.array([np.convolve(new, within)[:horizon] for new, within in pairs])
 
 
 @dataclass(frozen=True)
@@ -33,12 +69,14 @@ class DailyForecast:
     Attributes:
         origin: first day forecast, in days since 1970.
         from_open, from_arrivals: measure -> (segment, day): of journeys open at the origin, and of those to come.
-        reasons: fallbacks that were taken, in words.
+        variation, outcomes, reasons: as in Outset.
     """
 
     origin: float
     from_open: dict[str, Floats]
     from_arrivals: dict[str, Floats]
+    variation: float
+    outcomes: Ints
     reasons: tuple[str, ...]
 
     def total(self, measure: str) -> Floats:
@@ -49,7 +87,7 @@ class DailyForecast:
 def forecast(events: Events, origin: float, horizon: int) -> DailyForecast:
     """Numbers of journeys that reach each milestone on each day from the origin, from what was known before it.
 
-    Won amount is wins times the mean amount of a segment's wins: what an opportunity's amount was on an earlier day, no CRM keeps.
+    Won amount is wins times the mean amount of a segment's wins: what an opportunity's amount was on an earlier day, few CRMs keep.
 
     Args:
         origin: a whole day. horizon: days.
@@ -57,43 +95,99 @@ def forecast(events: Events, origin: float, horizon: int) -> DailyForecast:
     Raises:
         ValueError: nothing was known before the origin.
     """
+    known = outset(events, origin, horizon)
+    from_open = dict(known.from_open)
+    from_arrivals = {milestone: known.reached_by(known.arrivals, milestone) for milestone in MILESTONES}
+    for part in (from_open, from_arrivals):
+        part[WON_AMOUNT] = known.amount[:, None] * part["won"]
+    return DailyForecast(origin, from_open, from_arrivals, known.variation, known.outcomes, known.reasons)
+
+
+def outset(events: Events, origin: float, horizon: int) -> Outset:
+    """What was known before an origin; arguments and errors as of `forecast`."""
     segments = len(events.segments)
-    known = events.known_at(origin)
-    if not known.any():
+    if not events.known_at(origin).any():
         raise ValueError("no journey was known before the origin")
     spells = events.spells(origin)
-    recent = spells.start >= origin - MEMORY
-    kept = type(spells)(*(values[recent] for values in vars(spells).values()))
+    since, reasons = _memory(events, spells, origin)
+    recent = spells.start >= since[spells.segment]
+    kept = Spells(*(values[recent] for values in vars(spells).values()))
     hazards = fit(kept, segments)
+    ended = (kept.exit == WON) | (kept.exit == ENDED)
+    outcomes = np.bincount(kept.segment[ended], minlength=segments)
+    if outcomes.sum() < LEAST_OUTCOMES:
+        reasons.append(f"only {outcomes.sum()} journeys have ended: rates are rough")
     waiting = open_counts(spells, segments)
-    new, mix, reasons = _arrivals(events, origin, horizon)
+    new, mix, told = _arrivals(events, origin, horizon)
+    amount, variation, missing = _amounts(events, origin)
 
-    from_open = {measure: np.zeros((segments, horizon)) for measure in MEASURES}
-    from_arrivals = {measure: np.zeros((segments, horizon)) for measure in MEASURES}
+    from_open = {milestone: np.zeros((segments, horizon)) for milestone in MILESTONES}
+    per_arrival = {milestone: np.zeros((segments, horizon)) for milestone in MILESTONES}
     for segment in range(segments):
         course = Course(hazards.of(segment), horizon)
-        for measure in MILESTONES:
-            code = CODES[measure]
+        leaving = course.leaving(waiting[segment])
+        for milestone in MILESTONES:
+            code = CODES[milestone]
             entry = course.from_entry(code)
-            from_open[measure][segment] = np.diff(course.from_open(code, waiting[segment], entry))
+            from_open[milestone][segment] = np.diff(course.from_open(code, leaving, entry))
             entering = mix[segment] @ entry
             # Who enters during a day has half of it left.
-            within = np.diff(np.r_[0.0, (entering[:-1] + entering[1:]) / 2])
-            from_arrivals[measure][segment] = np.convolve(new[segment], within)[:horizon]
-    each = _mean_amounts(events, origin)[:, None]
-    from_open[WON_AMOUNT], from_arrivals[WON_AMOUNT] = each * from_open["won"], each * from_arrivals["won"]
-    return DailyForecast(origin, from_open, from_arrivals, tuple(reasons))
+            per_arrival[milestone][segment] = np.diff(np.r_[0.0, (entering[:-1] + entering[1:]) / 2])
+    reasons += [*_late(hazards), *told, *missing]
+    return Outset(origin, from_open, per_arrival, new, amount, variation, outcomes, tuple(reasons))
 
 
-def _mean_amounts(events: Events, origin: float) -> Floats:
-    """Mean amount of a win by segment, drawn towards that of all where there are few."""
-    won = events.known_at(origin) & (events.code == WON) & (events.time >= origin - MEMORY)
+def day_of(number: float) -> date:
+    """The date of a day since 1970."""
+    return EPOCH + timedelta(days=int(number))
+
+
+def _memory(events: Events, spells: Spells, origin: float) -> tuple[Floats, list[str]]:
+    """Day from which a segment's stays tell its rates, (segment,): that of a change of the organisation if enough have ended since."""
+    since = np.full(len(events.segments), origin - MEMORY)
+    told = []
+    for change in sorted(events.changes, key=lambda one: one.day):
+        concerned = np.array([change.concerns(segment) for segment in events.segments])
+        if not (origin - MEMORY < change.day < origin and concerned.any()):
+            continue
+        newer = concerned[spells.segment] & (spells.start >= change.day)
+        outcomes = np.count_nonzero(newer & ((spells.exit == WON) | (spells.exit == ENDED)))
+        if outcomes >= LEAST_OUTCOMES:
+            since[concerned] = change.day
+            told.append(f"{change.name} on {day_of(change.day)}: rates are of stays that began since")
+        else:
+            told.append(
+                f"{change.name} on {day_of(change.day)}: {outcomes} journeys have ended since, so rates are of before"
+            )
+    return since, told
+
+
+def _late(hazards: Hazards) -> list[str]:
+    """What was recorded late, in words."""
+    ways = (*STAGES, "won", "an end without a win")
+    return [
+        f"ways from {STAGES[stage]} to {ways[exit_code]} are recorded since {day_of(first)} only: earlier days do not count"
+        for (stage, exit_code), first in hazards.late.items()
+    ]
+
+
+def _amounts(events: Events, origin: float) -> tuple[Floats, float, list[str]]:
+    """Mean amount of a win by segment, drawn towards that of all where there are few; variance over squared mean; fallbacks."""
+    won = np.flatnonzero(events.known_at(origin) & (events.code == WON) & (events.time >= origin - MEMORY))
+    if len(won) == 0:
+        return np.zeros(len(events.segments)), 0.0, []
     wins, amounts = (
         np.bincount(events.segment[won], weights=weights, minlength=len(events.segments))
         for weights in (None, events.amount[won])
     )
-    mean = amounts.sum() / max(wins.sum(), 1)
-    return np.asarray((amounts + AMOUNT_SHRINKAGE * mean) / (wins + AMOUNT_SHRINKAGE))
+    mean = float(events.amount[won].mean())
+    variation = float(events.amount[won].var() / mean**2) if mean > 0 else 0.0
+    lately = events.amount[won][events.time[won] >= origin - AMOUNT_DAYS]
+    without = np.count_nonzero(lately == 0)
+    told = []
+    if without and without >= MISSING_AMOUNTS * len(lately):
+        told.append(f"{without} of {len(lately)} wins of the last {AMOUNT_DAYS} days have no amount in base currency")
+    return np.asarray((amounts + AMOUNT_SHRINKAGE * mean) / (wins + AMOUNT_SHRINKAGE)), variation, told
 
 
 def _arrivals(events: Events, origin: float, horizon: int) -> tuple[Floats, Floats, list[str]]:
@@ -104,7 +198,17 @@ def _arrivals(events: Events, origin: float, horizon: int) -> tuple[Floats, Floa
     begin, end = int(days.min()), int(origin)
     counts = np.zeros((segments, end - begin))
     np.add.at(counts, (events.segment[first], days - begin), 1)
-    together, reason = arrivals.daily(counts.sum(axis=0), horizon)
+    all_counts, gaps = arrivals.filled(counts.sum(axis=0))
+    told = [
+        f"no journey began from {day_of(begin + gap)} to {day_of(begin + after - 1)}: "
+        + (
+            "taken for a gap in the data and filled"
+            if after - gap <= arrivals.GAP_LONGEST
+            else "too long a gap to fill"
+        )
+        for gap, after in gaps
+    ]
+    together, reason = arrivals.daily(all_counts, horizon)
     # Segments share the total as they did lately, so that their sum is the total.
     share = counts[:, -RECENT_ENTRIES:].sum(axis=1) + 1e-9
     new = together[None, :] * (share / share.sum())[:, None]
@@ -118,7 +222,7 @@ def _arrivals(events: Events, origin: float, horizon: int) -> tuple[Floats, Floa
     own = np.bincount(events.segment[late], minlength=segments)
     # Twenty journeys of a segment's own count as much as all others together.
     mix = (mix + 20 * pooled) / (own + 20)[:, None]
-    return new, mix, [reason] if reason else []
+    return new, mix, told + ([reason] if reason else [])
 
 
 def actual(events: Events, measure: str, first_day: float, days: int) -> Floats:

@@ -8,9 +8,18 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from leadlag.forecast.intervals import LEVELS, errors, interval
+from leadlag.forecast.intervals import LEVELS, WATCHED, Recalibration, chance, errors, interval, recalibrate, spread
 from leadlag.forecast.journeys import Events, Floats
-from leadlag.forecast.model import MEASURES, WON_AMOUNT, DailyForecast, actual, forecast
+from leadlag.forecast.model import (
+    EPOCH,
+    LEAST_OUTCOMES,
+    MEASURES,
+    WON_AMOUNT,
+    DailyForecast,
+    actual,
+    day_of,
+    forecast,
+)
 
 # Two quarters, from any day of the first.
 HORIZON = 184
@@ -20,7 +29,8 @@ DAYS_AHEAD = 28
 ORIGINS = 78
 # Without so many days before it nothing is forecast at an origin.
 LEAST_HISTORY = 182
-EPOCH = date(1970, 1, 1)
+# Periods of which what has happened is held against what was said when they began.
+WATCHED_PERIODS = ("month", "quarter")
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,9 @@ class Prediction:
     Attributes:
         expected: number of the whole period: what had happened already, and both kinds of journeys.
         actual_to_date: what had happened before the origin.
-        intervals: level -> ends; a level is missing where too few forecasts of the kind are over.
+        intervals: level -> ends; none where too few forecasts of the kind are over.
         completed: how many are.
+        reason: fallbacks that were taken, in words.
     """
 
     measure: str
@@ -58,6 +69,29 @@ class Prediction:
     from_arrivals: float
     intervals: dict[float, tuple[float, float]]
     completed: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One row of prediction_deviation but for its run: what a period has brought so far, and what was said of those days when it began.
+
+    Attributes:
+        days: of the period before the origin.
+        intervals, completed, reason: as in Prediction, of what was said then.
+    """
+
+    measure: str
+    cut_name: str
+    cut_value: str
+    period_grain: str
+    period_start: date
+    days: int
+    expected: float
+    actual: float
+    intervals: dict[float, tuple[float, float]]
+    completed: int
+    reason: str | None
 
 
 def _start(day: date, grain: str) -> date:
@@ -112,6 +146,9 @@ class Outlook:
         origin: a whole day, in days since 1970.
         progress: wraps the earlier origins while they are gone through.
 
+    Attributes:
+        recalibrations: measure -> what was learnt from forecasts of the total that are over.
+
     Raises:
         ValueError: too little is known before the origin.
     """
@@ -132,16 +169,26 @@ class Outlook:
         self.events, self.origin, self.horizon = events, origin, horizon
         self.cuts = cuts(events.segments)
         self.now = forecast(events, origin, horizon)
-        self.earlier = [forecast(events, earlier, horizon) for earlier in progress(origins_before(events, origin))]
-        oldest = min([made.origin for made in self.earlier], default=origin)
-        self.begin = min(oldest, origin - 92)
-        # Until the origin; what an earlier forecast said of later days is not over.
-        self.actual = {measure: actual(events, measure, self.begin, int(origin - self.begin)) for measure in MEASURES}
+        earlier = origins_before(events, origin)[::-1]
+        self.origins = np.array(earlier)
+        self.begin = min(min(earlier, default=origin), origin - 92)
+        weights = np.array([cut for _, _, cut in self.cuts])
+        # Sums of the first days, (origin, cut, days), of what was said, and of what happened until the origin, (cut, days): what an earlier
+        # forecast said of later days is not over.
+        daily = {measure: np.zeros((len(earlier), len(weights), horizon)) for measure in MEASURES}
+        for number, one in enumerate(progress(earlier)):
+            made = forecast(events, one, horizon)
+            for measure in MEASURES:
+                daily[measure][number] = weights @ made.total(measure)
+        days = int(origin - self.begin)
+        self.said = {measure: _summed(daily.pop(measure)) for measure in MEASURES}
+        self.happened = {measure: _summed(weights @ actual(events, measure, self.begin, days)) for measure in MEASURES}
+        self.recalibrations = {measure: self.recalibration(measure, origin) for measure in MEASURES}
 
-    def happened(self, measure: str, cut: Floats, first: float, last: float) -> float:
-        """What happened of a measure between two days."""
-        days = slice(int(first - self.begin), int(last - self.begin))
-        return float(cut @ self.actual[measure][:, days].sum(axis=1))
+    def between(self, measure: str, cut: int, first: Floats | float, last: Floats | float) -> Floats:
+        """What happened of a measure and cut between days."""
+        summed = self.happened[measure][cut]
+        return np.asarray(summed[_place(last, self.begin)] - summed[_place(first, self.begin)])
 
     def unit(self, measure: str) -> float:
         """What one journey counts: 1, or the mean amount of a win."""
@@ -150,30 +197,62 @@ class Outlook:
         wins = self.now.total("won").sum()
         return float(self.now.total(WON_AMOUNT).sum() / wins) if wins > 0 else 1.0
 
-    def past_errors(self, measure: str, cut: Floats, first: int, last: int) -> Floats:
-        """Errors of earlier forecasts of the same days ahead that are over."""
-        done = [made for made in self.earlier if made.origin + last <= self.origin]
-        said = np.array([_sum(made, measure, cut, first, last) for made in done])
-        true = np.array([self.happened(measure, cut, made.origin + first, made.origin + last) for made in done])
-        return errors(true, said, self.unit(measure))
+    def past(self, measure: str, cut: int, first: int, last: int, moment: float) -> tuple[Floats, Floats]:
+        """Errors of earlier forecasts of the same days ahead that were over at a time, and their ages in days."""
+        over = self.origins + last <= moment
+        made = self.origins[over]
+        summed = self.said[measure][over, cut]
+        true = self.between(measure, cut, made + first, made + last)
+        return errors(true, summed[:, last] - summed[:, first], self.unit(measure)), moment - made - last
+
+    def recalibration(self, measure: str, moment: float) -> Recalibration:
+        """What forecasts of the total that were over at a time say of how later ones shall be centred and spread."""
+        days = min(WATCHED, self.horizon)
+        over = self.origins + days <= moment
+        missed, _ = self.past(measure, 0, 0, days, moment)
+        counts = self.said[measure][over, 0, days] / self.unit(measure)
+        variation = self.now.variation if measure == WON_AMOUNT else 0.0
+        return recalibrate(self.origins[over], missed, chance(counts, variation), moment)
+
+    def ends(
+        self, measure: str, cut: int, first: int, last: int, ahead: float, moment: float
+    ) -> tuple[dict[float, tuple[float, float]], int]:
+        """Intervals of what some days bring, as errors known at a time make them, and of how many errors."""
+        unit = self.unit(measure)
+        past, age = self.past(measure, cut, first, last, moment)
+        by_chance = float(chance(ahead / unit, self.now.variation if measure == WON_AMOUNT else 0.0))
+        deviation = spread(past, age, last - first, by_chance)
+        if deviation is None:
+            return {}, len(past)
+        scale = self.recalibrations[measure].scale
+        return {level: interval(ahead, deviation * scale, level, unit) for level in LEVELS}, len(past)
+
+    def reason(self, made: DailyForecast, cut: int) -> str | None:
+        """Fallbacks of a forecast and cut."""
+        found = list(made.reasons)
+        name, value, weights = self.cuts[cut]
+        ended = int(weights @ made.outcomes)
+        if name != "total" and ended < LEAST_OUTCOMES:
+            found.append(
+                f"only {ended} journeys of {name} {value} have ended: its rates are drawn towards those of all"
+            )
+        return "; ".join(found) or None
 
     def predictions(self) -> Iterator[Prediction]:
         """All periods and cuts of all measures."""
-        day = EPOCH + timedelta(days=int(self.origin))
+        day = day_of(self.origin)
         for measure in MEASURES:
-            unit = self.unit(measure)
-            for name, value, cut in self.cuts:
+            factor = float(np.exp(self.recalibrations[measure].centre))
+            for cut, (name, value, weights) in enumerate(self.cuts):
+                reason = self.reason(self.now, cut)
+                parts = [_summed(weights @ part[measure]) for part in (self.now.from_open, self.now.from_arrivals)]
                 for period in periods(day, self.horizon):
                     first = max(period.first, 0)
-                    to_date = self.happened(measure, cut, self.origin + period.first, self.origin + first)
-                    from_open, from_arrivals = (
-                        float(cut @ part[measure][:, first : period.last].sum(axis=1))
-                        for part in (self.now.from_open, self.now.from_arrivals)
-                    )
+                    to_date = float(self.between(measure, cut, self.origin + min(period.first, 0), self.origin))
+                    from_open, from_arrivals = (factor * float(part[period.last] - part[first]) for part in parts)
                     ahead = from_open + from_arrivals
-                    past = self.past_errors(measure, cut, first, period.last)
-                    found = {level: interval(ahead, past, level, unit) for level in LEVELS}
-                    ends = {level: (to_date + pair[0], to_date + pair[1]) for level, pair in found.items() if pair}
+                    found, completed = self.ends(measure, cut, first, period.last, ahead, self.origin)
+                    ends = {level: (to_date + low, to_date + high) for level, (low, high) in found.items()}
                     yield Prediction(
                         measure,
                         name,
@@ -184,9 +263,38 @@ class Outlook:
                         from_open,
                         from_arrivals,
                         ends,
-                        len(past),
+                        completed,
+                        reason,
                     )
 
+    def deviations(self) -> Iterator[Deviation]:
+        """The month and the quarter that the day before the origin lies in, as far as they are over."""
+        for grain in WATCHED_PERIODS:
+            start = _start(day_of(self.origin - 1), grain)
+            began = float((start - EPOCH).days)
+            days = int(self.origin - began)
+            known = self.events.known_at(began)
+            if (
+                began < self.begin
+                or not known.any()
+                or began - float(np.floor(self.events.time[known].min())) < LEAST_HISTORY
+            ):
+                continue
+            made = forecast(self.events, began, days)
+            for measure in MEASURES:
+                factor = float(np.exp(self.recalibration(measure, began).centre))
+                for cut, (name, value, weights) in enumerate(self.cuts):
+                    ahead = factor * float(weights @ made.total(measure).sum(axis=1))
+                    found, completed = self.ends(measure, cut, 0, days, ahead, began)
+                    true = float(self.between(measure, cut, began, self.origin))
+                    reason = self.reason(made, cut)
+                    yield Deviation(measure, name, value, grain, start, days, ahead, true, found, completed, reason)
 
-def _sum(made: DailyForecast, measure: str, cut: Floats, first: int, last: int) -> float:
-    return float(cut @ made.total(measure)[:, first:last].sum(axis=1))
+
+def _summed(daily: Floats) -> Floats:
+    """Sums of the first 0, 1, 2 ... days, along the last axis."""
+    return np.concatenate([np.zeros((*daily.shape[:-1], 1)), np.cumsum(daily, axis=-1)], axis=-1)
+
+
+def _place(day: Floats | float, begin: float) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.asarray(np.asarray(day) - begin, dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +13,15 @@ import pandas as pd
 import yaml
 
 from leadlag.cli import CommandError
-from leadlag.forecast.journeys import Events, events_of, local_days
+from leadlag.forecast.journeys import Change, Events, events_of, local_days
+from leadlag.forecast.pipeline import Pipeline, pipeline_of
 from leadlag.warehouse import Warehouse
 
 # What of the marts is read, by mart.
 NEEDED = {
     "fct_stage_event": ("journey_key", "stage", "occurred_at", "recorded_at", "resolution", "movement", "is_milestone"),
     "fct_journey": ("journey_key", "person_key", "region", "product_line"),
-    "fct_opportunity": ("journey_key", "amount_base", "won_at", "is_counted"),
+    "fct_opportunity": ("opportunity_key", "journey_key", "amount", "amount_base", "won_at", "is_counted"),
 }
 
 
@@ -31,12 +33,14 @@ class Company:
         as_of: of the marts, UTC. origin: the business day that as_of falls in, as days since 1970: forecasts begin with it, and what
             was recorded on it is not used yet.
         keys: journey_key and person_key by number of the journey in the events.
+        pipeline: states of opportunities; None where there are none.
     """
 
     events: Events
     as_of: datetime
     origin: float
     keys: pd.DataFrame
+    pipeline: Pipeline | None
 
 
 def project_variable(folder: Path, name: str, given: dict[str, Any]) -> Any:
@@ -97,4 +101,38 @@ def read_company(warehouse: Warehouse, zone: str) -> Company:
         raise CommandError(f"{marts}.fct_stage_event: {error}") from None
     keys = rows[["journey_key", "person_key"]].drop_duplicates("journey_key")
     keys = keys.sort_values("journey_key", ignore_index=True)
-    return Company(events, pd.Timestamp(as_of.iloc[0]).to_pydatetime(), origin, keys)
+    events = dataclasses.replace(events, changes=_changes(warehouse))
+    return Company(events, pd.Timestamp(as_of.iloc[0]).to_pydatetime(), origin, keys, _pipeline(warehouse, zone))
+
+
+def _changes(warehouse: Warehouse) -> tuple[Change, ...]:
+    """Changes of the organisation (seed org_change) that concern all KPIs."""
+    policy = f"{warehouse.schema}_policy"
+    if "org_change" not in warehouse.tables(policy):
+        return ()
+    rows = warehouse.query(
+        f"select org_change, changed_on, region, product_line from {policy}.org_change where kpi = '*'"
+    )
+    return tuple(
+        Change(float((pd.Timestamp(day) - pd.Timestamp("1970-01-01")).days), str(name), str(region), str(line))
+        for name, day, region, line in rows.itertuples(index=False)
+    )
+
+
+def _pipeline(warehouse: Warehouse, zone: str) -> Pipeline | None:
+    """States of the opportunities that count. Their amounts are converted at the rate of the opportunity."""
+    marts, inputs = f"{warehouse.schema}_marts", f"{warehouse.schema}_intermediate"
+    if "int_input__opportunity_stage_event" not in warehouse.tables(inputs):
+        return None
+    rows = warehouse.query(
+        f"""
+        select
+            event.opportunity_key, event.occurred_at, event.recorded_at, event.event_sequence, event.is_closed,
+            cast(event.probability as double precision) as probability,
+            cast(event.amount * deal.amount_base / nullif(deal.amount, 0) as double precision) as amount
+        from {inputs}.int_input__opportunity_stage_event as event
+        inner join {marts}.fct_opportunity as deal on event.opportunity_key = deal.opportunity_key
+        where deal.is_counted
+        """
+    )
+    return None if rows.empty else pipeline_of(rows, zone)

@@ -4,9 +4,10 @@ and nothing else, so the history of forecasts is kept."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from leadlag.warehouse import Warehouse, WarehouseError, quote
@@ -41,6 +42,7 @@ TABLES = {
             "method": pa.string(),
             "expected": pa.float64(),
             "actual": pa.float64(),
+            "scale": pa.float64(),
             **_INTERVALS,
         }.items()
     ),
@@ -94,6 +96,54 @@ TABLES = {
             "observed_high": pa.float64(),
         }.items()
     ),
+    "prediction_deviation": pa.schema(
+        {
+            **_RUN,
+            "measure": pa.string(),
+            "cut_name": pa.string(),
+            "cut_value": pa.string(),
+            "period_grain": pa.string(),
+            "period_start": pa.date32(),
+            "elapsed_days": pa.int64(),
+            "expected": pa.float64(),
+            "actual": pa.float64(),
+            **_INTERVALS,
+            "completed_forecasts": pa.int64(),
+            "reason": pa.string(),
+        }.items()
+    ),
+    "prediction_recalibration": pa.schema(
+        {
+            **_RUN,
+            "measure": pa.string(),
+            "signal": pa.string(),
+            "changed_on": pa.date32(),
+            "centre_factor": pa.float64(),
+            "spread_factor": pa.float64(),
+            "independent_forecasts": pa.int64(),
+            "covered_before": pa.int64(),
+            "covered_after": pa.int64(),
+            "band_low": pa.int64(),
+            "band_high": pa.int64(),
+            "error_before": pa.float64(),
+            "error_after": pa.float64(),
+        }.items()
+    ),
+    "prediction_accuracy": pa.schema(
+        {
+            **_RUN,
+            "measure": pa.string(),
+            "month_start": pa.date32(),
+            "horizon_months": pa.int64(),
+            "expected": pa.float64(),
+            "actual": pa.float64(),
+            "arrivals_effect": pa.float64(),
+            "rate_effect": pa.float64(),
+            "timing_effect": pa.float64(),
+            "amount_effect": pa.float64(),
+            "follow_up_days": pa.int64(),
+        }.items()
+    ),
     "prediction_model_quality": pa.schema(
         {
             **_RUN,
@@ -144,6 +194,29 @@ def intervals(ends: Mapping[float, tuple[float, float]]) -> dict[str, float | No
     return found
 
 
+def _run(as_of: datetime, version: str, only: Mapping[str, date | str]) -> str:
+    """Condition on the rows of a run."""
+    given = "".join(
+        f" and {quote(name)} = " + (f"'{value}'" if isinstance(value, str) else f"date '{value.isoformat()}'")
+        for name, value in only.items()
+    )
+    return f"as_of = timestamp '{as_of.isoformat(sep=' ')}' and model_version = '{version}'{given}"
+
+
+def stored(warehouse: Warehouse, schema: str, table: str, as_of: datetime, version: str) -> list[dict[str, Any]]:
+    """Rows that a run has written, null as None; none when there is no such table, or one of an earlier version of it."""
+    if table not in warehouse.tables(schema):
+        return []
+    where = f"from {quote(schema)}.{quote(table)} where {_run(as_of, version, {})}"
+    found = warehouse.query(f"select * {where}")
+    if set(TABLES[table].names) - set(found.columns):
+        return []
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in found.astype(object).to_dict("records")
+    ]
+
+
 def store(
     warehouse: Warehouse,
     schema: str,
@@ -151,11 +224,13 @@ def store(
     as_of: datetime,
     version: str,
     rows: Sequence[Mapping[str, Any]] | Mapping[str, Any],
+    only: Mapping[str, date | str] | None = None,
 ) -> None:
     """Put rows of a run in the place of those that the same as_of and version had; all or nothing.
 
     Args:
         rows: one by one, or arrays by column where there are many; without the columns of the run.
+        only: column -> value of a part of the run, of which alone rows are replaced.
 
     Raises:
         WarehouseError: the engine cannot replace rows.
@@ -170,13 +245,17 @@ def store(
     if table not in warehouse.tables(schema):
         warehouse.create(schema, table, columns)
         warehouse.finish()
+    place = f"{quote(schema)}.{quote(table)}"
+    there = set(warehouse.query(f"select * from {place} where 1 = 0").columns)
+    lacking = [name for name in columns.names if name not in there]
+    if lacking:
+        raise WarehouseError(
+            f"{schema}.{table} has no column {', '.join(lacking)}: an earlier version made it; drop it, then run `dbt build`"
+        )
     is_duckdb = warehouse.target.kind == "duckdb"
     if is_duckdb:
         warehouse.execute("begin transaction")
-    warehouse.execute(
-        f"delete from {quote(schema)}.{quote(table)} "
-        f"where as_of = timestamp '{as_of.isoformat(sep=' ')}' and model_version = '{version}'"
-    )
+    warehouse.execute(f"delete from {place} where {_run(as_of, version, only or {})}")
     if isinstance(rows, Mapping):
         size = len(next(iter(rows.values())))
         repeated = {name: pa.repeat(pa.scalar(value, columns.field(name).type), size) for name, value in run.items()}
