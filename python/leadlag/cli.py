@@ -47,6 +47,9 @@ COMMANDS = {
     "backtest": Command(
         "leadlag.forecast.backtest_command", "judge past forecasts against simple methods and what happened"
     ),
+    "lift": Command(
+        "leadlag.lift.command", "estimate what meeting a channel changes, adjusted for what was known before it"
+    ),
     "load-offline": Command(
         "leadlag.offline", "load trade shows, meetings and calls from a CSV that people fill in, checked cell by cell"
     ),
