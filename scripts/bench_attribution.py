@@ -25,7 +25,7 @@ ALL = [
     "leadlag.marts.attribution",
     "--exclude",
     *("int_attribution__conversion_value", "channel_day", "int_attribution__channel_sum", "channel_return"),
-    *("int_attribution__spend_month+", "int_attribution__channel_response+"),
+    *("int_attribution__spend_month+", "int_attribution__channel_response+", "channel_lift"),
 ]
 RUNS = {
     "dbt on no models": ("false", CREDIT),
