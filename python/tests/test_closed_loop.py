@@ -341,7 +341,10 @@ def test_spend_is_joined_once_and_none_is_lost(built: Warehouse) -> None:
 def test_spend_of_a_campaign_is_in_its_currency_or_in_the_base_currency(built: Warehouse) -> None:
     found = by(built.read("dim_campaign"), "source_id")
     names = ("ad_spend", "ad_spend_currency_code", "ad_spend_base", "unconverted_spend_rows")
-    seen = {source_id: tuple(found[source_id][name] for name in names) for source_id in ("google_ads:1", "google_ads:2", "A")}
+    seen = {
+        source_id: tuple(found[source_id][name] for name in names)
+        for source_id in ("google_ads:1", "google_ads:2", "A")
+    }
     assert seen == {
         # Dollars, euros, and a currency without a rate: never added as they stand.
         "google_ads:1": (Decimal(100), "EUR", Decimal(100), 1),

@@ -98,7 +98,8 @@ union all
 ) }}
 union all
 {{ leadlag.violation(
-    'lift_rule', ['lift_rule', 'landmark_days', 'window_days', 'minimum_cases', 'minimum_conversions', 'propensity_bound', 'minimum_overlap'],
+    'lift_rule',
+    ['lift_rule', 'landmark_days', 'window_days', 'minimum_cases', 'minimum_conversions', 'propensity_bound', 'minimum_overlap'],
     "coalesce(landmark_days, 0) < 1 or coalesce(window_days, 0) < 1 or coalesce(minimum_cases, 0) < 1
         or coalesce(minimum_conversions, 0) < 1 or coalesce(propensity_bound, 0) <= 0 or propensity_bound >= 0.5
         or minimum_overlap is null or minimum_overlap < 0 or minimum_overlap > 1",

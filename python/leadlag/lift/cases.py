@@ -159,7 +159,8 @@ def lift_of(cases: Cases, number: int) -> Lift:
     others = np.delete(cases.met, number, axis=1)
     covariates = np.column_stack([cases.background, cases.met_before, others])
     found = effect(covariates, treated, outcome, cases.person, rule.propensity_bound)
-    return replace(counted, effect=found, reason="too_little_overlap" if found.overlap < rule.minimum_overlap else None)
+    apart = found.overlap < rule.minimum_overlap or found.arm < rule.minimum_cases
+    return replace(counted, effect=found, reason="too_little_overlap" if apart else None)
 
 
 def corrected(lifts: Sequence[Lift]) -> list[Lift]:

@@ -133,7 +133,7 @@ def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any
         "p_value_holm": found.p_value_holm,
         "is_within_noise": found.p_value_holm >= 1 - level if found.p_value_holm is not None else None,
         "overlap": found.effect.overlap if found.effect is not None else None,
-        "imbalance": found.effect.imbalance if found.effect is not None else None,
+        "imbalance": known.imbalance if known is not None else None,
         "reason": found.reason,
     }
 

@@ -16,28 +16,34 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 FOLDS = 5
+_C = 0.1
 
 
 @dataclass(frozen=True)
 class Effect:
-    """An average effect over all cases, as a difference of probabilities.
+    """An average effect as a difference of probabilities, over the cases that have somebody to be compared with.
 
     Attributes:
-        lift, standard_error: of the estimate, persons as independent units.
-        overlap: share of cases whose chance of treatment lies within the bounds; the others are weighted as if on them.
-        imbalance: largest standardised difference of a covariate's mean between the weighted arms; above .1 adjustment has left something.
+        lift, standard_error: of the estimate, persons as independent units; not a number with an empty arm.
+        overlap: share of cases whose chance of treatment lies within the bounds. The others are left out (Crump et al., Biometrika 96,
+            2009, doi 10.1093/biomet/asn055): a case that is never treated says nothing of treatment.
+        imbalance: largest standardised difference of a covariate's mean between the weighted arms; above .1 much rests on the model of
+            the outcome.
+        arm: cases left in the smaller arm.
     """
 
     lift: float
     standard_error: float
     overlap: float
     imbalance: float
+    arm: int
 
     @property
     def p_value(self) -> float:
@@ -51,21 +57,21 @@ class Effect:
 
 
 def _probability(known: Floats, happened: Bools, asked: Floats) -> Floats:
-    """Logistic regression (ridge penalty 1 on standardised covariates) learnt on known (n, p), said of asked (m, p)."""
+    """Logistic regression (ridge penalty 1 / _C on standardised covariates) learnt on known (n, p), said of asked (m, p)."""
     if happened.all() or not happened.any() or not known.shape[1]:
         return np.full(len(asked), float(happened.mean()))
-    model = LogisticRegression(solver="newton-cholesky").fit(known, happened)
+    model = LogisticRegression(C=_C, solver="newton-cholesky").fit(known, happened)
     return np.asarray(model.predict_proba(asked)[:, 1], dtype=np.float64)
 
 
 def effect(covariates: Floats, treated: Bools, outcome: Bools, person: Ints, bound: float) -> Effect:
-    """Average effect of treatment on the probability of the outcome.
+    """Average effect of treatment on the probability of the outcome, among cases with a chance of treatment from bound to 1 - bound.
 
     Args:
         covariates: (n, p), known before the treatment; standardised here.
-        treated, outcome: (n,), both with cases of either kind.
+        treated, outcome: (n,).
         person: (n,), whose case it is: cases of a person are in one fold and count as one in the standard error.
-        bound: chances of treatment are taken to be at least this and at most 1 - bound.
+        bound: 0 to .5.
 
     Raises:
         ValueError: arrays of different lengths, or an arm without cases.
@@ -76,27 +82,33 @@ def effect(covariates: Floats, treated: Bools, outcome: Bools, person: Ints, bou
         raise ValueError("all cases are in one arm")
     spread = covariates.std(axis=0)
     x = (covariates[:, spread > 0] - covariates[:, spread > 0].mean(axis=0)) / spread[spread > 0]
-    y = outcome.astype(np.float64)
-    chance, with_it, without = (np.empty(len(y)) for _ in range(3))
-    folds = np.unique(person, return_inverse=True)[1] % FOLDS
-    for fold in range(FOLDS):
-        judged, learnt = folds == fold, folds != fold
-        chance[judged] = _probability(x[learnt], treated[learnt], x[judged])
-        for arm, of_arm in ((with_it, learnt & treated), (without, learnt & ~treated)):
-            arm[judged] = _probability(x[of_arm], outcome[of_arm], x[judged]) if of_arm.any() else y[learnt].mean()
-    within = (chance >= bound) & (chance <= 1 - bound)
-    chance = np.clip(chance, bound, 1 - bound)
+    chance, with_it, without = (np.empty(len(x)) for _ in range(3))
+    people = np.unique(person, return_inverse=True)[1]
+    # Several threads cost more than they bring on matrices this small.
+    with threadpool_limits(1):
+        for fold in range(FOLDS):
+            judged, learnt = people % FOLDS == fold, people % FOLDS != fold
+            chance[judged] = _probability(x[learnt], treated[learnt], x[judged])
+            for arm, of_arm in ((with_it, learnt & treated), (without, learnt & ~treated)):
+                chosen = of_arm if of_arm.any() else learnt
+                arm[judged] = _probability(x[chosen], outcome[chosen], x[judged])
+    kept = (chance >= bound) & (chance <= 1 - bound)
+    overlap = float(kept.mean())
+    x, treated, people, chance = x[kept], treated[kept], people[kept], chance[kept]
+    arm_size = min(int(treated.sum()), int((~treated).sum()))
+    if not arm_size:
+        return Effect(float("nan"), float("nan"), overlap, float("nan"), arm_size)
     weight = np.where(treated, 1 / chance, 1 / (1 - chance))
-    sign = np.where(treated, 1.0, -1.0)
-    score = with_it - without + sign * weight * (y - np.where(treated, with_it, without))
-    lift = float(score.mean())
-    of_person = np.bincount(np.unique(person, return_inverse=True)[1], weights=score - lift)
+    error: Floats = outcome[kept] - np.where(treated, with_it[kept], without[kept])
+    score = with_it[kept] - without[kept] + np.where(treated, weight, -weight) * error
+    of_person = np.bincount(people, weights=score - score.mean())
     arms = [np.average(x[arm], axis=0, weights=weight[arm]) for arm in (treated, ~treated)]
     return Effect(
-        lift,
-        float(np.sqrt((of_person**2).sum()) / len(y)),
-        float(within.mean()),
+        float(score.mean()),
+        float(np.sqrt((of_person**2).sum()) / len(score)),
+        overlap,
         float(np.abs(arms[0] - arms[1]).max(initial=0.0)),
+        arm_size,
     )
 
 
