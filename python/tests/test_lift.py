@@ -247,7 +247,7 @@ def test_a_harvester_is_exposed_where_what_draws_it_is_recorded() -> None:
         assert (search.naive_difference or 0) > 0.1
         low, high = known(search).interval(0.95)
         # Nothing tells what nobody recorded.
-        assert low <= 0 <= high and abs(known(search).lift) < 0.03 if kind == "visible" else low > 0.1
+        assert (low <= 0 <= high and abs(known(search).lift) < 0.03) if kind == "visible" else low > 0.1
 
 
 def test_noise_names_no_channel() -> None:
