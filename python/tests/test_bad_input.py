@@ -405,11 +405,11 @@ BROKEN_RULES = {
         "attribution_channel_weight.csv, row [house_weight, 1, *, -1.000000]: an unknown channel, or no weight"
     ),
     "insert into ad_platform values ('tv', 'television', null)": "ad_platform.csv, row [tv, television]: no platform, or an unknown",
-    "insert into lift_rule values ('x', 1, 'weather', 7, 'won', 90, 50, 10, 0.01, 0.5, 'active', null, null)": (
+    "insert into lift_rule values ('x', 1, 'weather', 7, 'won', 90, 50, 10, 0.01, 0.5, 0.25, 'active', null, null)": (
         "lift_rule.csv, row [x, 1, weather, won, active]: no name, or an unknown treatment, milestone or status"
     ),
     "update lift_rule set propensity_bound = 0.5 where lift_rule = 'win_week_2'": (
-        "lift_rule.csv, row [win_week_2, 14, 180, 50, 10, 0.500000, 0.500000]: a number is missing or out of range"
+        "lift_rule.csv, row [win_week_2, 14, 180, 50, 10, 0.500000, 0.500000, 0.250000]: a number is missing or out of range"
     ),
     "update channel_budget_rule set bound_share = 1": "channel_budget_rule.csv, row [4, 0.240000, 0.120000, 1.000000]: a number is",
     "insert into channel_experiment (channel, ended_on, spend_change) values ('paid_search', '2024-05-01', 0)": (

@@ -20,7 +20,7 @@ from leadlag.lift.cases import STAGES, Lift, Rule, cases_of, corrected, lift_of
 from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm
 
 AS_OF = datetime(2025, 12, 31, 12)
-RULE = Rule("win_week_2", 1, "channel", 14, "won", 180, 50, 10, 0.01, 0.5)
+RULE = Rule("win_week_2", 1, "channel", 14, "won", 180, 50, 10, 0.01, 0.5, 0.25)
 
 
 def expit(score: Floats) -> Floats:
@@ -149,7 +149,7 @@ def journey(
             "employee_count": None,
         },
         **dict.fromkeys(f"{stage}_at" for stage in STAGES),
-        **{"lead_source": "web", "region": "EMEA", "product_line": None, "journey_type": "first"},
+        **{"lead_source": "web", "region": "EMEA", "product_line": None, "journey_type": "first", "entry_stage": "mql"},
         "won_at": after(won),
         **columns,
     }
@@ -273,7 +273,9 @@ def test_a_channel_that_cannot_be_judged_has_a_reason() -> None:
     alone = replace(RULE, propensity_bound=0.2, minimum_overlap=0.9)
     apart = lift_of(replace(cases, rule=alone), cases.names.index("paid_search"))
     assert apart.reason == "too_little_overlap" and apart.effect is not None and apart.effect.overlap < 0.9
-    assert corrected([apart])[0].p_value_holm is None
+    uneven = lift_of(replace(cases, rule=replace(RULE, maximum_imbalance=0.001)), cases.names.index("paid_search"))
+    assert uneven.reason == "not_balanced"
+    assert [one.p_value_holm for one in corrected([apart, uneven])] == [None, None]
     # Nobody has entered long enough ago.
     nobody = cases_of(journeys, touches, RULE, datetime(2024, 1, 1))
     empty = lift_of(nobody, 0)

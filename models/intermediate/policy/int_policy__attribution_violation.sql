@@ -99,12 +99,15 @@ union all
 union all
 {{ leadlag.violation(
     'lift_rule',
-    ['lift_rule', 'landmark_days', 'window_days', 'minimum_cases', 'minimum_conversions', 'propensity_bound', 'minimum_overlap'],
+    [
+        'lift_rule', 'landmark_days', 'window_days', 'minimum_cases', 'minimum_conversions', 'propensity_bound', 'minimum_overlap',
+        'maximum_imbalance'
+    ],
     "coalesce(landmark_days, 0) < 1 or coalesce(window_days, 0) < 1 or coalesce(minimum_cases, 0) < 1
         or coalesce(minimum_conversions, 0) < 1 or coalesce(propensity_bound, 0) <= 0 or propensity_bound >= 0.5
-        or minimum_overlap is null or minimum_overlap < 0 or minimum_overlap > 1",
+        or minimum_overlap is null or minimum_overlap < 0 or minimum_overlap > 1 or coalesce(maximum_imbalance, 0) <= 0",
     'a number is missing or out of range',
-    'days and minima: 1 or more; propensity_bound: above 0 and below 0.5; minimum_overlap: 0 to 1'
+    'days and minima: 1 or more; propensity_bound: above 0 and below 0.5; minimum_overlap: 0 to 1; maximum_imbalance: above 0'
 ) }}
 union all
 {{ leadlag.repeated_policy_row('lift_rule', ['lift_rule', 'version']) }}

@@ -17,7 +17,7 @@ import pandas as pd
 from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm
 
 STAGES = ("inquiry", "mql", "sal", "sql", "opportunity", "won")
-ATTRIBUTES = ("lead_source", "region", "product_line", "journey_type")
+ATTRIBUTES = ("lead_source", "region", "product_line", "journey_type", "entry_stage")
 # Values of an attribute that fewer cases have are one value together.
 _RARE = 20
 
@@ -36,6 +36,7 @@ class Rule:
     minimum_conversions: int
     propensity_bound: float
     minimum_overlap: float
+    maximum_imbalance: float
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ def lift_of(cases: Cases, number: int) -> Lift:
     covariates = np.column_stack([cases.background, cases.met_before, others])
     found = effect(covariates, treated, outcome, cases.person, rule.propensity_bound)
     apart = found.overlap < rule.minimum_overlap or found.arm < rule.minimum_cases
-    return replace(counted, effect=found, reason="too_little_overlap" if apart else None)
+    uneven = "not_balanced" if found.imbalance > rule.maximum_imbalance else None
+    return replace(counted, effect=found, reason="too_little_overlap" if apart else uneven)
 
 
 def corrected(lifts: Sequence[Lift]) -> list[Lift]:

@@ -3,8 +3,8 @@ adjusted for what was known by then.
 
 Seed lift_rule says which channels, on which day of the journey one looks (the landmark), which milestone counts and until when. Journeys
 are compared that were still open at the landmark. Adjusted for lead source, region, product line, company size, quarter, new or returning,
-touches and channels before entry, and the other channels met by the landmark. Cross-fitted AIPW; p-values by Holm over the channels of
-a rule. A channel that cannot be judged gets a reason instead: too_few_cases, too_few_conversions, too_little_overlap.
+stage, touches and channels at entry, and the other channels met by the landmark. Cross-fitted AIPW; p-values by Holm over the channels
+of a rule. A channel that cannot be judged gets a reason instead: too_few_cases, too_few_conversions, too_little_overlap, not_balanced.
 
 What nobody recorded is not adjusted for: an effect found here is a reason for an experiment, one not found a reason to doubt the credit.
 Rows go to prediction_channel_lift in schema SCHEMA_prediction (--schema), mart channel_lift shows the newest; a run replaces the rows of
@@ -109,6 +109,7 @@ def read_cases(warehouse: Warehouse, rule: Rule, as_of: datetime) -> Cases:
 def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any]:
     """A lift as its table has it."""
     known = found.effect if found.reason is None else None
+    judged = found.effect if found.reason in (None, "not_balanced") else None
     low, high = known.interval(level) if known is not None else (None, None)
     naive = found.naive_difference
     return {
@@ -133,7 +134,7 @@ def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any
         "p_value_holm": found.p_value_holm,
         "is_within_noise": found.p_value_holm >= 1 - level if found.p_value_holm is not None else None,
         "overlap": found.effect.overlap if found.effect is not None else None,
-        "imbalance": known.imbalance if known is not None else None,
+        "imbalance": judged.imbalance if judged is not None else None,
         "reason": found.reason,
     }
 
