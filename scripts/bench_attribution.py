@@ -81,7 +81,7 @@ import numpy as np
 
 started = time.process_time()
 connection = duckdb.connect(sys.argv[1], read_only=True)
-connection.execute("set memory_limit = '2GB'")
+connection.execute("set memory_limit = '2GB'; set enable_progress_bar = false")
 
 def make(name):
     sql = pathlib.Path(sys.argv[2], name + ".sql").read_text().replace('"leadlag"."main_intermediate"."int_attribution', '"int_attribution')
