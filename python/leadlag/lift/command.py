@@ -20,7 +20,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -61,14 +61,13 @@ def read_rules(warehouse: Warehouse) -> list[Rule]:
         for name in names:
             if name not in there:
                 raise CommandError(f"there is no {warehouse.schema}_{layer}.{name}; run `dbt build` first")
-    columns = list(Rule.__annotations__)
+    kinds = get_type_hints(Rule)
     found = warehouse.query(
-        f"select {', '.join(columns)} from {warehouse.schema}_policy.lift_rule where status = 'active' order by 1, 2"
+        f"select {', '.join(kinds)} from {warehouse.schema}_policy.lift_rule where status = 'active' order by 1, 2"
     )
     rules = []
     for row in found.to_dict("records"):
-        kinds = {name: {"str": str, "int": int, "float": float}[kind] for name, kind in Rule.__annotations__.items()}
-        rule = Rule(**{name: kinds[name](row[name]) for name in columns})
+        rule = Rule(**{name: kind(row[name]) for name, kind in kinds.items()})
         if rule.treatment not in TREATMENTS or rule.milestone not in STAGES:
             raise CommandError(
                 f"lift_rule {rule.lift_rule}: treatment {rule.treatment!r} or milestone {rule.milestone!r} is unknown; "
