@@ -6,7 +6,9 @@ The paths are made in DuckDB; then dbt runs the project's own models for wins on
 share; all heuristic models of the seeds in one pass; Shapley alone; Markov alone, with its 20 samples for intervals; and
 all marts of attribution with all models. Beside it, in a virtual environment of its own and never a dependency, the PyPI
 package ChannelAttribution on the same paths: first, last and linear touch, and Markov order 1 simulated until its error is
-below 1 % as it judges that itself. Every step is a process of its own, measured by what the operating system charges it.
+below 1 % as it judges that itself. It gives sums a channel; the project's steps give those too when nothing is opened or
+written: row "sums a channel" is their compiled SQL without dbt, and one exact chain. Every row is a process of its own, measured
+by what the operating system charges it.
 Files go to .cache/bench/attribution.
 """
 
@@ -25,7 +27,7 @@ ALL = [
     "leadlag.marts.attribution",
     "--exclude",
     *("int_attribution__conversion_value", "channel_day", "int_attribution__channel_sum", "channel_return"),
-    *("int_attribution__spend_month+", "int_attribution__channel_response+"),
+    *("int_attribution__spend_month+", "int_attribution__channel_response+", "channel_lift"),
 ]
 RUNS = {
     "dbt on no models": ("false", CREDIT),
@@ -69,6 +71,51 @@ create or replace table main_intermediate.int_input__clock as
 create or replace table main_intermediate.int_kpi__opportunity as
     select journey_key, won_at::date as won_date, 50.0::double as gross_margin from main_marts.fct_opportunity;
 create or replace table main_policy.shipped_model as from main_policy.attribution_model where milestone = 'won';
+"""
+
+# Runs with the warehouse and the folder of the compiled models as arguments; its tables are in memory.
+SUMS = """
+import pathlib, sys, time
+import duckdb
+import numpy as np
+
+started = time.process_time()
+connection = duckdb.connect(sys.argv[1], read_only=True)
+connection.execute("set memory_limit = '2GB'; set enable_progress_bar = false")
+
+def make(name):
+    sql = pathlib.Path(sys.argv[2], name + ".sql").read_text().replace('"leadlag"."main_intermediate"."int_attribution', '"int_attribution')
+    connection.execute(f"create temp table {name} as {sql}")
+
+for name in ("model", "outcome", "touch"):
+    make("int_attribution__" + name)
+touched = time.process_time()
+make("int_attribution__path")
+connection.execute('''
+    with place as (
+        select journey_key, min(touch_number) as first, max(touch_number) as last, count(*) as touches
+        from int_attribution__path group by journey_key
+    )
+    select channel, sum(case when touch_number = first then 1 end), sum(case when touch_number = last then 1 end), sum(1 / touches)
+    from int_attribution__path inner join place using (journey_key) group by channel
+''').fetchall()
+heuristic = time.process_time()
+make("int_attribution__transition")
+steps = connection.execute(
+    "select from_channel, to_channel, sum(step_count)::double from int_attribution__transition group by all"
+).fetchall()
+names = ["(start)", *sorted({name for step in steps for name in step[:2] if name[0] != "("}), "(converted)", "(lost)"]
+counts = np.zeros((len(names), len(names)))
+for one, other, count in steps:
+    counts[names.index(one), names.index(other)] = count
+chain = counts[:-2] / counts[:-2].sum(axis=1, keepdims=True)
+for removed in [None, *range(1, len(names) - 2)]:
+    kept = chain.copy()
+    if removed is not None:
+        kept[:, removed] = kept[removed] = 0
+    np.linalg.solve(np.eye(len(names) - 2) - kept[:, :-2], kept[:, -2])
+markov = time.process_time()
+print(f"  of that: touches {touched - started:.1f}, first, last, linear {heuristic - touched:.1f}, Markov {markov - heuristic:.1f} s CPU")
 """
 
 # Runs with the warehouse as first argument, in the environment of the package.
@@ -146,6 +193,12 @@ def main() -> None:
     print(
         f"  heuristic models without dbt's share: {heuristic:.1f} s CPU, {touches / heuristic / 1e6:.1f}M touches a CPU second"
     )
+    compiled = FOLDER / "target" / "compiled" / "leadlag" / "models" / "intermediate" / "attribution"
+    four = "method = 'markov' or attribution_model in ('first_touch', 'last_touch', 'linear')"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("delete from main_policy.attribution_model")
+        connection.execute(f"insert into main_policy.attribution_model from main_policy.shipped_model where {four}")
+    told("sums a channel", measure([sys.executable, "-c", SUMS, str(warehouse), str(compiled)], warehouse))
     python = package_python()
     if python is not None:
         told("ChannelAttribution", measure([str(python), "-c", PACKAGE, str(warehouse)], warehouse))

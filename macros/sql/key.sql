@@ -21,6 +21,24 @@
 {%- endmacro %}
 
 
+{#- A key made of two keys, for tables so large that a digest of texts would be most of their cost: bits of either exclusive. -#}
+{% macro combined_key(first, second) -%}
+    {{ return(adapter.dispatch('combined_key', 'leadlag')(first, second)) }}
+{%- endmacro %}
+
+{% macro default__combined_key(first, second) -%}
+    xor({{ first }}, {{ second }})
+{%- endmacro %}
+
+{% macro postgres__combined_key(first, second) -%}
+    ({{ first }} # {{ second }})
+{%- endmacro %}
+
+{% macro spark__combined_key(first, second) -%}
+    ({{ first }} ^ {{ second }})
+{%- endmacro %}
+
+
 {#- A digest of several columns as a bigint, to tell whether a row has changed. It differs between engines, and may between their
     versions: then every row counts as changed. -#}
 {% macro row_digest(columns) -%}

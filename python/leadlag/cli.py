@@ -52,6 +52,9 @@ COMMANDS = {
         "say how probable wins are, by stage and open journey, and how often that came true",
     ),
     "score": Command("leadlag.score.command", "fit lead scores on past conversions, judge them, score open journeys"),
+    "lift": Command(
+        "leadlag.lift.command", "estimate what meeting a channel changes, adjusted for what was known before it"
+    ),
     "load-offline": Command(
         "leadlag.offline", "load trade shows, meetings and calls from a CSV that people fill in, checked cell by cell"
     ),

@@ -16,11 +16,11 @@ import pandas as pd
 # What systems of record tell apart.
 SECOND = timedelta(seconds=1)
 
-# channel_budget is tested on tables of its own.
+# channel_budget and channel_lift are tested on tables of their own.
 BUDGET = ("int_attribution__spend_month", "int_attribution__elasticity", "int_attribution__channel_response")
 SELECTION = (
     *("leadlag.intermediate.attribution", "leadlag.marts.attribution", "int_engagement__spend"),
-    *("--exclude", *BUDGET, "int_attribution__judged_response", "channel_budget"),
+    *("--exclude", *BUDGET, "int_attribution__judged_response", "channel_budget", "channel_lift"),
 )
 SEEDS = (
     *("attribution_model", "attribution_position", "attribution_channel_weight", "channel_rule"),

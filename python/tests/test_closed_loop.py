@@ -123,10 +123,14 @@ def campaigns(company: Company) -> None:
     company.add(
         "campaign",
         event("campaign", "google_ads:1", day, **ads),
+        event("campaign", "google_ads:2", day, source_system="ads", campaign_name="dollars"),
         event("campaign", "F", day, campaign_name="Brand Search"),
     )
     for number, (campaign, amount, currency) in enumerate(
-        (("google_ads:1", 100, "USD"), ("google_ads:1", 7, "XXX"), ("google_ads:9", 30, "EUR"), (None, 5, "EUR"))
+        (
+            *(("google_ads:1", 100, "USD"), ("google_ads:1", 8, "eur"), ("google_ads:1", 7, "XXX")),
+            *(("google_ads:2", 50, "USD"), ("google_ads:2", 1, "USD"), ("google_ads:9", 30, "EUR"), (None, 5, "EUR")),
+        )
     ):
         spend = {"campaign_source_id": campaign, "amount": amount, "currency_code": currency, "spend_date": day.date()}
         company.add("spend", event("spend", f"S{number}", day, source_system="ads", platform="google_ads", **spend))
@@ -311,6 +315,7 @@ def test_a_stage_counts_for_the_campaigns_that_touched_before_it(built: Warehous
         "E": (0, 0, 0, 0, 0, 0),
         "F": (0, 0, 0, 0, 0, 0),
         "google_ads:1": (1, 1, 1, 0, 1, 0),
+        "google_ads:2": (0, 0, 0, 0, 0, 0),
         "google_ads:9": (0, 0, 0, 0, 0, 0),
         "(no campaign)": (0, 0, 0, 0, 0, 0),
     }
@@ -324,12 +329,28 @@ def test_spend_is_joined_once_and_none_is_lost(built: Warehouse) -> None:
         source_id: (row["ad_spend_base"], row["spend_link"]) for source_id, row in found.items() if row["spend_link"]
     }
     assert spend == {
-        "google_ads:1": (Decimal("92.00"), "own"),
-        "F": (Decimal("92.00"), "name"),
+        "google_ads:1": (Decimal("100.00"), "own"),
+        "google_ads:2": (Decimal("46.92"), "own"),
+        "F": (Decimal("100.00"), "name"),
         "google_ads:9": (Decimal("30.00"), "own"),
         "(no campaign)": (Decimal("5.00"), "own"),
     }
     assert found["google_ads:1"]["spend_days_without_rate"] == 1
+
+
+def test_spend_of_a_campaign_is_in_its_currency_or_in_the_base_currency(built: Warehouse) -> None:
+    found = by(built.read("dim_campaign"), "source_id")
+    names = ("ad_spend", "ad_spend_currency_code", "ad_spend_base", "unconverted_spend_rows")
+    seen = {
+        source_id: tuple(found[source_id][name] for name in names)
+        for source_id in ("google_ads:1", "google_ads:2", "A")
+    }
+    assert seen == {
+        # Dollars, euros, and a currency without a rate: never added as they stand.
+        "google_ads:1": (Decimal(100), "EUR", Decimal(100), 1),
+        "google_ads:2": (Decimal(51), "USD", Decimal("46.92"), 0),
+        "A": (None, None, None, None),
+    }
 
 
 # What may be told

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import psycopg2
 import pytest
 from leadlag.compare import Mart, compare, differences, read_marts
 from leadlag.warehouse import opened
+from test_tracking import random_link
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = 2**60 - 1
@@ -53,9 +55,17 @@ def run(environment: Mapping[str, str], *command: str) -> str:
 
 
 def simulate(environment: Mapping[str, str]) -> None:
-    """A small company in the raw tables of the environment's target."""
+    """A small company in the raw tables of the environment's target, some of whose links are as people write them."""
     company = ["--leads", "300", "--seed", "11", "--until", "2025-12-31", "--target", environment["LEADLAG_TARGET"]]
     run(environment, sys.executable, "-m", "leadlag", "simulate", "--quiet", *company)
+    chance = random.Random(1)
+    with mock.patch.dict(os.environ, environment), opened(environment["LEADLAG_TARGET"]) as warehouse:
+        views = sorted(warehouse.query("select distinct page_view_id from web.page_view")["page_view_id"].dropna())
+        links = ", ".join(f"('{view}', '{random_link(chance)}')" for view in views[:400])
+        warehouse.execute(
+            f"update web.page_view set page_url = link.url from (values {links}) as link (id, url) where page_view_id = link.id"
+        )
+        warehouse.finish()
 
 
 def marts_of(environment: Mapping[str, str]) -> dict[str, Mart]:

@@ -10,7 +10,7 @@ with path_set as (
 
 known as (
 
-    select distinct channel from {{ ref('int_attribution__channel_path') }}
+    select distinct channel from {{ ref('int_attribution__met_channel') }}
 
 ),
 
@@ -26,12 +26,12 @@ keyed as (
 met as (
 
     select
-        channel_path.path_set_key,
-        channel_path.journey_key,
+        met_channel.path_set_key,
+        met_channel.journey_key,
         bit_xor(keyed.channel_key) as channel_set_key
-    from {{ ref('int_attribution__channel_path') }} as channel_path
-    inner join keyed on channel_path.channel = keyed.channel
-    group by channel_path.path_set_key, channel_path.journey_key
+    from {{ ref('int_attribution__met_channel') }} as met_channel
+    inner join keyed on met_channel.channel = keyed.channel
+    group by met_channel.path_set_key, met_channel.journey_key
 
 )
 

@@ -12,9 +12,7 @@ with dated as (
 summed as (
 
     select
-        attribution_model,
-        version,
-        milestone,
+        model_key,
         case when grouping(quarter_start) = 0 then 'quarter' else 'total' end as period_grain,
         quarter_start as period_start,
         cut_name,
@@ -29,16 +27,16 @@ summed as (
         sum((credit - reference_credit) * (credit - reference_credit)) as difference_variance
     from dated
     group by grouping sets (
-        (attribution_model, version, milestone, cut_name, cut_value, quarter_start),
-        (attribution_model, version, milestone, cut_name, cut_value)
+        (model_key, cut_name, cut_value, quarter_start),
+        (model_key, cut_name, cut_value)
     )
 
 )
 
 select
-    summed.attribution_model,
-    summed.version,
-    summed.milestone,
+    model.attribution_model,
+    model.version,
+    model.milestone,
     summed.period_grain,
     summed.period_start,
     summed.cut_name,
@@ -58,15 +56,12 @@ select
         else coalesce(own.weight_variance, 0) + coalesce(other.weight_variance, 0)
     end as difference_weight_variance
 from summed
-inner join {{ ref('int_attribution__model') }} as model
-    on summed.attribution_model = model.attribution_model and summed.version = model.version and summed.milestone = model.milestone
-inner join {{ ref('int_attribution__model') }} as reference on summed.milestone = reference.milestone and reference.is_reference
+inner join {{ ref('int_attribution__model') }} as model on summed.model_key = model.model_key
+inner join {{ ref('int_attribution__model') }} as reference on model.milestone = reference.milestone and reference.is_reference
 {%- for name, of in {'own': 'model', 'other': 'reference'}.items() %}
 left join {{ ref('int_attribution__weight_noise') }} as {{ name }}
     on
-        {{ of }}.attribution_model = {{ name }}.attribution_model
-        and {{ of }}.version = {{ name }}.version
-        and {{ of }}.milestone = {{ name }}.milestone
+        {{ of }}.model_key = {{ name }}.model_key
         and summed.period_grain = {{ name }}.period_grain
         and coalesce(summed.period_start, cast('1000-01-01' as date)) = {{ name }}.period_start
         and summed.cut_name = {{ name }}.cut_name

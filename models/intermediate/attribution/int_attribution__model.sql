@@ -1,5 +1,6 @@
 -- depends_on: {{ ref('int_policy__violation') }}
 select
+    {{ leadlag.key(['model.attribution_model', 'model.version', 'model.milestone']) }} as model_key,
     model.attribution_model,
     model.version,
     model.milestone,
@@ -15,4 +16,4 @@ from {{ ref('attribution_model') }} as model
 left join {{ ref('attribution_position') }} as position
     on model.attribution_model = position.attribution_model and model.version = position.version
 where model.status = 'active'
-group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11

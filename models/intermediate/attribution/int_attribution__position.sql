@@ -4,7 +4,9 @@ with path as (
     select
         path_set_key,
         journey_key,
-        max(touch_number) as touch_count,
+        count(*) as touch_count,
+        min(touch_number) as first_touch,
+        max(touch_number) as last_touch,
         max(case when channel <> 'direct' then touch_number end) as last_non_direct,
         min(case when is_paid then touch_number end) as first_paid,
         max(case when is_paid then touch_number end) as last_paid,
@@ -12,7 +14,6 @@ with path as (
         max(case when is_before_mql then touch_number end) as last_before_mql,
         max(case when is_before_opportunity then touch_number end) as last_before_opportunity
     from {{ ref('int_attribution__path') }}
-    where is_converted
     group by path_set_key, journey_key
 
 ),
@@ -20,18 +21,16 @@ with path as (
 held as (
 
     select
-        model.attribution_model,
-        model.version,
-        model.milestone,
+        model.model_key,
         model.path_set_key,
         model.between_share,
         path.journey_key,
         path.touch_count,
         position.share,
         case position.position
-            when 'first' then 1
-            when 'last' then path.touch_count
-            when 'last_non_direct' then coalesce(path.last_non_direct, path.touch_count)
+            when 'first' then path.first_touch
+            when 'last' then path.last_touch
+            when 'last_non_direct' then coalesce(path.last_non_direct, path.last_touch)
             when 'first_paid' then path.first_paid
             when 'last_paid' then path.last_paid
             when 'before_inquiry' then path.last_before_inquiry
@@ -48,9 +47,7 @@ held as (
 
 -- A touch that holds two positions has the shares of both.
 select
-    attribution_model,
-    version,
-    milestone,
+    model_key,
     path_set_key,
     journey_key,
     touch_number,
@@ -58,4 +55,4 @@ select
     touch_count,
     sum(share) as share
 from held
-group by attribution_model, version, milestone, path_set_key, journey_key, touch_number, between_share, touch_count
+group by model_key, path_set_key, journey_key, touch_number, between_share, touch_count

@@ -2,9 +2,7 @@
 with position_sum as (
 
     select
-        attribution_model,
-        version,
-        milestone,
+        model_key,
         path_set_key,
         journey_key,
         touch_count,
@@ -12,7 +10,7 @@ with position_sum as (
         count(touch_number) as held_count,
         coalesce(sum(case when touch_number is not null then share end), 0) as held_share
     from {{ ref('int_attribution__position') }}
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by model_key, path_set_key, journey_key, touch_count, between_share
 
 ),
 
@@ -28,19 +26,13 @@ position_total as (
 positioned as (
 
     select
-        total.attribution_model,
-        total.version,
-        total.milestone,
+        total.model_key,
         path.journey_key,
         path.touchpoint_key,
         {{ leadlag.double('position.share') }} / total.total_share as credit
     from {{ ref('int_attribution__position') }} as position
     inner join position_total as total
-        on
-            position.attribution_model = total.attribution_model
-            and position.version = total.version
-            and position.milestone = total.milestone
-            and position.journey_key = total.journey_key
+        on position.model_key = total.model_key and position.journey_key = total.journey_key
     inner join {{ ref('int_attribution__path') }} as path
         on
             position.path_set_key = path.path_set_key
@@ -49,9 +41,7 @@ positioned as (
     where total.total_share > 0
     union all
     select
-        total.attribution_model,
-        total.version,
-        total.milestone,
+        total.model_key,
         path.journey_key,
         path.touchpoint_key,
         {{ leadlag.double('total.between_share') }} / (total.touch_count - total.held_count) / total.total_share as credit
@@ -60,9 +50,7 @@ positioned as (
         on total.path_set_key = path.path_set_key and total.journey_key = path.journey_key
     left join {{ ref('int_attribution__position') }} as position
         on
-            total.attribution_model = position.attribution_model
-            and total.version = position.version
-            and total.milestone = position.milestone
+            total.model_key = position.model_key
             and total.journey_key = position.journey_key
             and path.touch_number = position.touch_number
     where total.between_share > 0 and position.touch_number is null

@@ -12,7 +12,7 @@ with example as (
 select
     example.path_set_key,
     example.channel_set_key,
-    coalesce(channel_path.channel, 'unattributed') as channel
+    coalesce(met_channel.channel, 'unattributed') as channel
 from example
-left join {{ ref('int_attribution__channel_path') }} as channel_path
-    on example.path_set_key = channel_path.path_set_key and example.journey_key = channel_path.journey_key
+left join {{ ref('int_attribution__met_channel') }} as met_channel
+    on example.path_set_key = met_channel.path_set_key and example.journey_key = met_channel.journey_key

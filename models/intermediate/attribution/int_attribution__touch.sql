@@ -1,5 +1,5 @@
 -- A page view within a visit is no touch of its own, unless another channel has brought the person back.
-with viewed as (
+with touch as (
 
     select
         touchpoint_key,
@@ -8,27 +8,54 @@ with viewed as (
         touchpoint_type,
         channel,
         is_paid,
-        campaign_key,
-        lag(occurred_at) over typed as previous_at,
-        lag(channel) over typed as previous_channel
+        campaign_key
     from {{ ref('fct_touchpoint') }}
     where journey_key is not null and traffic = 'person'
-    window typed as (partition by journey_key, touchpoint_type order by occurred_at, touchpoint_key)
+
+),
+
+viewed as (
+
+    select
+        *,
+        lag(occurred_at) over by_view as previous_at,
+        lag(channel) over by_view as previous_channel
+    from touch
+    where touchpoint_type = 'web'
+    window by_view as (partition by journey_key order by occurred_at, touchpoint_key)
+
+),
+
+kept as (
+
+    select
+        touchpoint_key,
+        journey_key,
+        occurred_at,
+        channel,
+        is_paid,
+        campaign_key
+    from touch
+    where coalesce(touchpoint_type, '') <> 'web'
+    union all
+    select
+        touchpoint_key,
+        journey_key,
+        occurred_at,
+        channel,
+        is_paid,
+        campaign_key
+    from viewed
+    where
+        previous_at is null
+        or {{ leadlag.seconds_between('previous_at', 'occurred_at') }} >= 60 * {{ var('visit_gap_minutes', 30) }}
+        or (channel <> previous_channel and channel <> 'direct')
 
 )
 
 select
-    touchpoint_key,
-    journey_key,
-    occurred_at,
+    *,
     -- Systems of record keep whole seconds: a form in the second of the inquiry that it made is not after it.
     {{ dbt.date_trunc('second', 'occurred_at') }} as occurred_second,
-    channel,
-    is_paid,
-    campaign_key
-from viewed
-where
-    touchpoint_type <> 'web'
-    or previous_at is null
-    or {{ leadlag.seconds_between('previous_at', 'occurred_at') }} >= 60 * {{ var('visit_gap_minutes', 30) }}
-    or (channel <> previous_channel and channel <> 'direct')
+    row_number() over (partition by journey_key order by occurred_at, touchpoint_key) as touch_number
+from kept

@@ -1,6 +1,22 @@
 -- Steps of paths by the quarter in which they ended; (start), (converted) and (lost) are their ends. By groups of persons, each
 -- left out once to see how much the weights owe to chance.
-with step as (
+with path as (
+
+    select
+        path_set_key,
+        mod(person_key, 20) as person_group,
+        is_converted,
+        concluded_date,
+        channel,
+        lag(channel) over walk as previous_channel,
+        lead(channel) over walk as next_channel
+    from {{ ref('int_attribution__eligible_touch') }}
+    where has_chain = 1
+    window walk as (partition by path_set_key, journey_key order by touch_number)
+
+),
+
+step as (
 
     select
         path_set_key,
@@ -8,7 +24,7 @@ with step as (
         concluded_date,
         channel as from_channel,
         coalesce(next_channel, case when is_converted then '(converted)' else '(lost)' end) as to_channel
-    from {{ ref('int_attribution__path') }}
+    from path
     union all
     select
         path_set_key,
@@ -16,8 +32,8 @@ with step as (
         concluded_date,
         '(start)' as from_channel,
         channel as to_channel
-    from {{ ref('int_attribution__path') }}
-    where touch_number = 1
+    from path
+    where previous_channel is null
 
 )
 
@@ -29,5 +45,4 @@ select
     to_channel,
     count(*) as step_count
 from step
-where path_set_key in (select model.path_set_key from {{ ref('int_attribution__model') }} as model where model.method = 'markov')
 group by 1, 2, 3, 4, 5

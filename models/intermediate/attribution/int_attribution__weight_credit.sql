@@ -23,16 +23,13 @@ path as (
         *,
         min(days_before) over (partition by path_set_key, journey_key) as last_days_before
     from {{ ref('int_attribution__path') }}
-    where is_converted
 
 ),
 
 weighed as (
 
     select
-        model.attribution_model,
-        model.version,
-        model.milestone,
+        model.model_key,
         path.journey_key,
         path.touchpoint_key,
         {{ leadlag.double(1) }} / channel_path.touch_count as channel_part,
@@ -73,15 +70,13 @@ summed as (
         sum(weight) over conversion as total_weight,
         sum(channel_part) over conversion as channel_count
     from weighed
-    window conversion as (partition by attribution_model, version, milestone, journey_key)
+    window conversion as (partition by model_key, journey_key)
 
 )
 
 -- Where nothing weighs, as before the first estimate or of channels unknown to it, the channels share alike.
 select
-    attribution_model,
-    version,
-    milestone,
+    model_key,
     journey_key,
     touchpoint_key,
     case when total_weight > 0 then coalesce(weight, 0) / total_weight else channel_part / channel_count end as credit

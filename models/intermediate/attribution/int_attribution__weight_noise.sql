@@ -22,9 +22,7 @@ member as (
 weighed as (
 
     select
-        model.attribution_model,
-        model.version,
-        model.milestone,
+        model.model_key,
         sample.left_out_group,
         member.*,
         weight.weight,
@@ -41,19 +39,14 @@ weighed as (
             and member.channel = weight.channel
             and member.quarter_start = weight.valid_from
             and sample.left_out_group = weight.left_out_group
-    window same_set as (
-        partition by
-            model.attribution_model, model.version, model.milestone, sample.left_out_group, member.quarter_start, member.channel_set_key
-    )
+    window same_set as (partition by model.model_key, sample.left_out_group, member.quarter_start, member.channel_set_key)
 
 ),
 
 credited as (
 
     select
-        weighed.attribution_model,
-        weighed.version,
-        weighed.milestone,
+        weighed.model_key,
         weighed.left_out_group,
         part.quarter_start,
         part.channel,
@@ -72,9 +65,7 @@ credited as (
 summed as (
 
     select
-        attribution_model,
-        version,
-        milestone,
+        model_key,
         left_out_group,
         case when grouping(quarter_start) = 0 then 'quarter' else 'total' end as period_grain,
         coalesce(quarter_start, cast('1000-01-01' as date)) as period_start,
@@ -83,23 +74,21 @@ summed as (
         sum(credit) as credit
     from credited
     group by grouping sets (
-        (attribution_model, version, milestone, left_out_group, quarter_start, channel),
-        (attribution_model, version, milestone, left_out_group, quarter_start, campaign),
-        (attribution_model, version, milestone, left_out_group, channel),
-        (attribution_model, version, milestone, left_out_group, campaign)
+        (model_key, left_out_group, quarter_start, channel),
+        (model_key, left_out_group, quarter_start, campaign),
+        (model_key, left_out_group, channel),
+        (model_key, left_out_group, campaign)
     )
 
 )
 
 -- Delete-a-group jackknife. Totals have a date, so that joins need no null.
 select
-    attribution_model,
-    version,
-    milestone,
+    model_key,
     period_grain,
     period_start,
     cut_name,
     cut_value,
     (count(*) - 1) * var_pop(credit) as weight_variance
 from summed
-group by attribution_model, version, milestone, period_grain, period_start, cut_name, cut_value
+group by model_key, period_grain, period_start, cut_name, cut_value

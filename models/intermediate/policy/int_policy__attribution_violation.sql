@@ -88,3 +88,26 @@ union all
 ) }}
 union all
 {{ leadlag.repeated_policy_row('ad_platform', ['platform']) }}
+union all
+{{ leadlag.violation(
+    'lift_rule', ['lift_rule', 'version', 'treatment', 'milestone', 'status'],
+    "lift_rule is null or version is null or coalesce(treatment, '') not in ('channel', 'touchpoint_type')
+        or coalesce(milestone, '') not in ('inquiry', 'mql', 'sal', 'sql', 'opportunity', 'won')
+        or coalesce(status, '') not in ('active', 'retired')",
+    'no name, or an unknown treatment, milestone or status', 'treatment: channel or touchpoint_type; status: active or retired'
+) }}
+union all
+{{ leadlag.violation(
+    'lift_rule',
+    [
+        'lift_rule', 'landmark_days', 'window_days', 'minimum_cases', 'minimum_conversions', 'propensity_bound', 'minimum_overlap',
+        'maximum_imbalance'
+    ],
+    "coalesce(landmark_days, 0) < 1 or coalesce(window_days, 0) < 1 or coalesce(minimum_cases, 0) < 1
+        or coalesce(minimum_conversions, 0) < 1 or coalesce(propensity_bound, 0) <= 0 or propensity_bound >= 0.5
+        or minimum_overlap is null or minimum_overlap < 0 or minimum_overlap > 1 or coalesce(maximum_imbalance, 0) <= 0",
+    'a number is missing or out of range',
+    'days and minima: 1 or more; propensity_bound: above 0 and below 0.5; minimum_overlap: 0 to 1; maximum_imbalance: above 0'
+) }}
+union all
+{{ leadlag.repeated_policy_row('lift_rule', ['lift_rule', 'version']) }}

@@ -10,6 +10,7 @@ with credit as (
 claimed as (
 
     select
+        model.model_key,
         model.attribution_model,
         model.version,
         outcome.journey_key,
@@ -25,19 +26,14 @@ claimed as (
     from {{ ref('int_attribution__outcome') }} as outcome
     inner join {{ ref('int_attribution__model') }} as model on outcome.milestone = model.milestone
     left join credit
-        on
-            model.attribution_model = credit.attribution_model
-            and model.version = credit.version
-            and model.milestone = credit.milestone
-            and outcome.journey_key = credit.journey_key
+        on model.model_key = credit.model_key and outcome.journey_key = credit.journey_key
     where outcome.is_converted
 
 )
 
 select
-    {{ leadlag.key([
-        'claimed.attribution_model', 'claimed.version', 'claimed.milestone', 'claimed.journey_key', 'claimed.touchpoint_key'
-    ]) }} as attribution_credit_key,
+    -- A touch belongs to one journey; both keys are digests already.
+    {{ leadlag.combined_key('claimed.model_key', 'coalesce(claimed.touchpoint_key, claimed.journey_key)') }} as attribution_credit_key,
     claimed.attribution_model,
     claimed.version,
     claimed.milestone,

@@ -1,15 +1,18 @@
+-- Spend in several currencies is told in the base currency. Decimals, whose sum is the same in any order.
 with spend as (
 
     select
-        source_system,
-        campaign_source_id,
+        campaign_key,
         min(spend_date) as first_spend_date,
         max(spend_date) as last_spend_date,
-        cast(sum(amount) as numeric(18, 2)) as ad_spend,
-        count(distinct currency_code) as currency_count,
-        min(currency_code) as currency_code
-    from {{ ref('int_input__spend') }}
-    group by source_system, campaign_source_id
+        min(currency_code) = max(currency_code) as is_one_currency,
+        min(currency_code) as currency_code,
+        sum(amount) as amount,
+        sum(cast(amount_base as numeric(28, 6))) as amount_base,
+        count(case when amount is not null and amount_base is null then 1 end) as unconverted_rows
+    from {{ ref('int_engagement__spend') }}
+    where campaign_key is not null
+    group by campaign_key
 
 )
 
@@ -26,10 +29,14 @@ select
     campaign.budgeted_cost,
     campaign.actual_cost,
     campaign.currency_code,
-    case when spend.currency_count = 1 then spend.ad_spend end as ad_spend,
-    case when spend.currency_count = 1 then spend.currency_code end as ad_spend_currency_code
+    cast(case when spend.is_one_currency then spend.amount else spend.amount_base end as numeric(18, 2)) as ad_spend,
+    case
+        when spend.is_one_currency then spend.currency_code
+        when not spend.is_one_currency then '{{ var("base_currency", "EUR") }}'
+    end as ad_spend_currency_code,
+    cast(spend.amount_base as numeric(18, 2)) as ad_spend_base,
+    cast(spend.unconverted_rows as bigint) as unconverted_spend_rows
 from {{ ref('int_input__campaign') }} as campaign
 left join {{ ref('int_input__campaign') }} as parent
     on campaign.source_system = parent.source_system and campaign.parent_source_id = parent.source_id
-left join spend
-    on campaign.source_system = spend.source_system and campaign.source_id = spend.campaign_source_id
+left join spend on campaign.campaign_key = spend.campaign_key

@@ -183,6 +183,30 @@ TABLES = {
             "psi_noise": pa.float64(),
         }.items()
     ),
+    "prediction_channel_lift": pa.schema(
+        {
+            **_RUN,
+            "lift_rule": pa.string(),
+            "lift_rule_version": pa.int64(),
+            "treatment": pa.string(),
+            "treatment_value": pa.string(),
+            "milestone": pa.string(),
+            "landmark_days": pa.int64(),
+            "window_days": pa.int64(),
+            "first_entered_on": pa.date32(),
+            "last_entered_on": pa.date32(),
+            **dict.fromkeys(
+                ("case_count", "treated_count", "conversion_count", "treated_conversion_count"), pa.int64()
+            ),
+            **dict.fromkeys(
+                ("naive_difference", "lift", "lift_low", "lift_high", "p_value", "p_value_holm"), pa.float64()
+            ),
+            "is_within_noise": pa.bool_(),
+            "overlap": pa.float64(),
+            "imbalance": pa.float64(),
+            "reason": pa.string(),
+        }.items()
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+{{ leadlag.newest_run(ref('stg_prediction__channel_lift')) }}

@@ -1,0 +1,1 @@
+"""What meeting a channel changes: `leadlag lift`."""
