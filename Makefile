@@ -79,7 +79,7 @@ lock: $(ENV_STAMP) ## requirements.lock anew from pyproject.toml; versions chang
 
 # --- demo ---------------------------------------------------------------------------------------------------------
 .PHONY: demo
-demo: setup ## demo data, all models with their tests, docs site, results, a forecast and its record, scores; one file: leadlag.duckdb
+demo: setup ## demo data, all models with their tests, docs site, results, a forecast and its record, probabilities, scores; one file: leadlag.duckdb
 	@python scripts/demo_data.py --leads $(DEMO_LEADS) --seed $(DEMO_SEED) --until $(DEMO_UNTIL)
 	@echo "demo: dbt build, then the docs site (half a minute)"
 	@dbt --quiet build
@@ -87,6 +87,7 @@ demo: setup ## demo data, all models with their tests, docs site, results, a for
 	@python scripts/demo_summary.py
 	@leadlag forecast --quiet
 	@leadlag backtest --quiet --short
+	@leadlag calibrate --quiet
 	@leadlag score --quiet
 
 .PHONY: glossary

@@ -116,7 +116,7 @@ step_build() {
   dbt_ retry
 }
 step_health() { dbt_ run-operation leadlag.report_health --args "{fail: $strict}"; }
-step_predictions() { companion forecast --quiet && companion score --quiet; }
+step_predictions() { companion forecast --quiet && companion calibrate --quiet && companion score --quiet; }
 step_alerts() { companion alert; }
 
 for step in $ALL_STEPS; do

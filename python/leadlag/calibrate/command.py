@@ -16,7 +16,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from leadlag.calibrate.stages import IS_WON, NEXT_STAGE, WITHIN, StageProbabilit
 from leadlag.cli import OK, USAGE
 from leadlag.forecast.command import add_common_arguments, bar, business_timezone
 from leadlag.forecast.journeys import NOWHERE, STAGES
-from leadlag.forecast.periods import EPOCH
+from leadlag.forecast.model import day_of
 from leadlag.forecast.source import Company, read_company
 from leadlag.forecast.store import intervals, store
 from leadlag.warehouse import WarehouseError, connect, find_target
@@ -109,13 +108,9 @@ def journey_columns(company: Company, maps: dict[int, Map]) -> dict[str, Any]:
     }
 
 
-def _day(moment: float) -> date:
-    return EPOCH + timedelta(days=int(moment))
-
-
 def quality_rows(model: str, scope: str, cases: Cases, found: dict[str, Metric]) -> list[dict[str, Any]]:
     """Metrics as their table has them."""
-    window = {"window_start": _day(cases.origin.min()), "window_end": _day(cases.until.max() - 1)}
+    window = {"window_start": day_of(cases.origin.min()), "window_end": day_of(cases.until.max() - 1)}
     return [
         {
             "model": model,
@@ -248,7 +243,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows = {**tables, "prediction_journey_probability": journeys.to_dict("records")}
         print(json.dumps({**rows, "notes": notes}, default=str))
         return OK
-    print(f"probabilities as of {_day(company.origin)}")
+    print(f"probabilities as of {day_of(company.origin)}")
     print("\n".join(_stage_lines(tables["prediction_stage_probability"])))
     print(f"{len(journeys)} open journeys, {journeys['probability_90d'].sum():,.1f} to be won in {SHORT} days")
     print("\n".join(_quality_lines(quality)))
