@@ -156,9 +156,9 @@ def test_the_chance_of_one_journey_is_that_of_many_like_it() -> None:
     for days in (30, 120):
         found = course.by_age(WON, days, entry)
         for stage, age in ((0, 0), (0, 700), (2, 33), (4, 5), (4, AGES - 1)):
-            waiting = np.zeros((len(STAGES), AGES), dtype=np.int64)
+            waiting = np.zeros((len(STAGES), AGES))
             waiting[stage, age] = 1
-            assert found[stage, age] == pytest.approx(course.from_open(WON, waiting, entry)[days], rel=1e-9)
+            assert found[stage, age] == pytest.approx(course.from_open(WON, course.leaving(waiting), entry)[days], rel=1e-9)
 
 
 # --- maps -------------------------------------------------------------------------------------------------------------
@@ -583,6 +583,7 @@ def write_marts(warehouse: Warehouse, events: Events, end: float, percentages: b
         "fct_opportunity",
         opportunity_key=number,
         journey_key=number + 7_000_000_000,
+        amount=1.0,
         amount_base=1.0,
         won_at=pd.Series(stamps[0][won], index=journey[won]).reindex(number).to_numpy(),
         is_counted=True,
@@ -598,7 +599,9 @@ def write_marts(warehouse: Warehouse, events: Events, end: float, percentages: b
             source_system="crm",
             probability=np.where(np.arange(len(deals)) % 9, 0.75, np.nan),
             is_closed=pd.array([None, *[False] * (len(deals) - 1)], dtype="boolean"),
+            amount=1.0,
             occurred_at=stamps[0][deals],
+            recorded_at=stamps[1][deals],
             known_at=stamps[1][deals],
             event_sequence=0,
         )

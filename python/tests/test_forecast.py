@@ -302,8 +302,7 @@ def warehouse_file(run_dbt: RunDbt, profiles_dir: Path, tmp_path_factory: pytest
     with mock.patch.dict(os.environ, {"LEADLAG_DUCKDB_PATH": str(path), "LEADLAG_TARGET": "duckdb"}):
         company = ["--leads", "500", "--seed", "11", "--until", "2025-12-31", "--quiet"]
         assert main(["simulate", *company, "--profiles-dir", str(profiles_dir)]) == OK
-    select = ["+fct_stage_event", "+fct_journey", "leadlag.marts.forecast", "org_change", "+forecast_category"]
-    select += [f"+{mart}" for mart in VIEWS]
+    select = ["+fct_stage_event", "+fct_journey", "+leadlag.marts.forecast", "org_change"]
     run_dbt(
         ["build", "--exclude-resource-type", "test", "unit_test", "snapshot", "--select", *select], duckdb_path=path
     )
