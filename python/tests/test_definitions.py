@@ -169,8 +169,8 @@ CAUGHT: dict[str, tuple[Change, list[str]]] = {
         ["attribution_model.csv, row linear, 1, mql: column lookback_days: 365 -> 90"],
     ),
     "SQL of credit": (
-        lambda seeds: seeds.edit("int_attribution__path", "<= 86400", "< 86400"),
-        ["model int_attribution__path: its SQL", "without a new version of attribution_model first_paid"],
+        lambda seeds: seeds.edit("int_attribution__eligible_touch", "<= 86400", "< 86400"),
+        ["model int_attribution__eligible_touch: its SQL", "without a new version of attribution_model first_paid"],
     ),
     "macro": (
         lambda seeds: seeds.edit_macro(

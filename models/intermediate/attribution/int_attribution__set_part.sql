@@ -13,6 +13,5 @@ inner join {{ ref('int_attribution__channel_path') }} as channel_path
         and path.channel = channel_path.channel
 inner join {{ ref('int_attribution__channel_set') }} as channel_set
     on path.path_set_key = channel_set.path_set_key and path.journey_key = channel_set.journey_key
-where
-    path.path_set_key in (select model.path_set_key from {{ ref('int_attribution__model') }} as model where model.method = 'markov')
+where path.path_set_key in (select model.path_set_key from {{ ref('int_attribution__model') }} as model where model.method = 'markov')
 group by 1, 2, 3, 4, 5
