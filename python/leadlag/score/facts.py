@@ -277,7 +277,7 @@ def _attributes(
     """Attributes by journey key, and those left out with the reason."""
     policy = warehouse.query(f"select attribute, known_from, note from {warehouse.schema}_policy.lead_score_feature")
     left_out = {
-        str(row.attribute): f"policy lead_score_feature: known from {row.known_from}"
+        str(row.attribute): f"policy lead_score_feature: known_from is {row.known_from}"
         + (f" ({row.note})" if row.note else "")
         for row in policy.itertuples()
         if row.known_from != "creation"
@@ -289,6 +289,8 @@ def _attributes(
         from {known} where signal.subject = 'attribute' and signal.channel = 'record' and {until}
         """
     )
+    for kind in sorted(set(found["kind"]) - set(policy["attribute"])):
+        left_out[str(kind)] = "policy lead_score_feature has no row of it"
     # Of several records the one that was known first.
     first = found.sort_values(["known_at", "subject_key"]).drop_duplicates(["journey_key", "kind"])
     values = first.pivot(index="journey_key", columns="kind", values="detail").reindex(journeys["journey_key"])
