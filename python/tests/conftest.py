@@ -34,7 +34,7 @@ GROUND_ONLY = (
     "--exclude",
     *(
         f"leadlag.{layer}.{part}"
-        for part in ("kpi", "attribution", "closed_loop")
+        for part in ("kpi", "attribution", "closed_loop", "scoring")
         for layer in ("intermediate", "marts")
     ),
 )

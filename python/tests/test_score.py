@@ -725,7 +725,7 @@ def leaky(company: tuple[World, Path], tmp_path: Path) -> Path:
 def test_planted_leakage_is_not_used(company: tuple[World, Path], leaky: Path, profiles_dir: Path) -> None:
     honest, facts = facts_of(company[1], profiles_dir), facts_of(leaky, profiles_dir)
     # The policy says of one field that nobody knows its time; the other shows by its values that it came later.
-    assert "known from unknown" in facts.left_out["industry"] and "industry" not in facts.features
+    assert "known_from is unknown" in facts.left_out["industry"] and "industry" not in facts.features
     assert "filled in or changed after the MQL" in facts.left_out["job_title"] and "job_title" not in facts.features
     assert "job_title" in honest.features and set(honest.left_out) < set(facts.left_out)
     # What was recorded later is not counted for the journey that it would tell on, whatever day it bears; second journeys know the first.
@@ -771,6 +771,13 @@ def test_every_column_of_the_marts_is_used_or_left_out_with_a_reason() -> None:
     forgotten = {name for name in columns - set(LEFT_OUT) if name.split(".")[1] not in used}
     assert forgotten == set()
     assert {name for name in LEFT_OUT if name.startswith(("fct_journey.", "dim_person."))} <= columns
+
+
+def test_dbt_creates_the_tables_that_the_command_writes() -> None:
+    folder = ROOT / "models" / "staging" / "prediction"
+    (source,) = yaml.safe_load((folder / "_prediction.yml").read_text(encoding="utf-8"))["sources"]
+    declared = {table["name"]: [column["name"] for column in table["columns"]] for table in source["tables"]}
+    assert {name: TABLES[name].names for name in PREDICTED} == {name: declared[name] for name in PREDICTED}
 
 
 # --- the command -------------------------------------------------------------------------------------------------------------------
@@ -819,9 +826,10 @@ def test_a_run_replaces_itself_and_says_what_it_found(
         ("drop table main_marts.fct_conversion", [], FAILED, "there is no main_marts.fct_conversion; run `dbt build`"),
         ("alter table main_marts.fct_conversion drop column ended_at", [], FAILED, "fct_conversion has no column ended_at"),
         ("delete from main_marts.fct_conversion", [], FAILED, f"has no journeys of {DEFINITION}"),
-        ("select 1", ["--definition", "mql_to_gold"], FAILED, "has no 'mql_to_gold'; from MQL within an exact window it has: mql_to_opp"),
-        ("select 1", ["--definition", "mql_to_won"], FAILED, "'mql_to_won' is not one exact window from MQL"),
-        ("delete from main_policy.lead_score_threshold", [], FAILED, "names no conversion definition; give one with --definition"),
+        ("select 1", ["--definition", "mql_to_gold"], FAILED, "'mql_to_gold' is no conversion definition of one exact window"),
+        ("select 1", ["--definition", "mql_to_won"], FAILED, "'mql_to_won' is no conversion definition of one exact window"),
+        ("delete from main_policy.lead_score_threshold", [], OK, "nothing is scored yet: seed lead_score_threshold: None is no conv"),
+        (f"delete from main_policy.conversion_definition where conversion_definition = '{DEFINITION}'", [], OK, "such are: mql_to_opp"),
         ("update main_marts.fct_conversion set in_numerator = false", [], OK, "0 converted: one outcome teaches nothing"),
         ("update main_marts.fct_conversion set in_numerator = journey_key % 100 = 0", [], OK, "50 of each are needed"),
         ("delete from main_marts.fct_conversion where entered_at < '2025-06-20'", [], OK, "nothing is scored yet"),

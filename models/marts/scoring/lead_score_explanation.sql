@@ -36,8 +36,8 @@ rule as (
 
 ),
 
--- How many fresh facts those of a rule are worth. Few and short columns, since this is a row a moment and fact. Beyond a thousand half-lives
--- nothing is left, and PostgreSQL refuses numbers that small.
+-- How many fresh facts those of a rule are worth. Few and short columns, since here is a row a moment and fact. Beyond a thousand
+-- half-lives nothing is left, and PostgreSQL refuses numbers that small.
 summed as (
 
     select

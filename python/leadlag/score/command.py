@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         target = find_target(arguments.target, arguments.profiles_dir, profile_name(arguments))
         with connect(target) as warehouse:
-            facts = read_facts(warehouse, arguments.definition)
             try:
+                facts = read_facts(warehouse, arguments.definition)
                 found = score(facts, business_timezone(arguments), arguments.quarters, progress)
             except ValueError as error:
                 print(f"leadlag score: nothing is scored yet: {error}")

@@ -122,25 +122,19 @@ def check(warehouse: Warehouse) -> None:
 def _definition(warehouse: Warehouse, wanted: str | None) -> tuple[str, float]:
     """Name and window of the definition that is asked for, or of the one that policy lead_score_threshold names."""
     policy = f"{warehouse.schema}_policy"
-    name = wanted
-    if name is None:
-        named = warehouse.query(f"select min(conversion_definition) as name from {policy}.lead_score_threshold")["name"]
-        if pd.isna(named.iloc[0]):
-            raise CommandError(
-                f"{policy}.lead_score_threshold names no conversion definition; give one with --definition"
-            )
-        name = str(named.iloc[0])
+    named = warehouse.query(f"select min(conversion_definition) as name from {policy}.lead_score_threshold")[
+        "name"
+    ].iloc[0]
+    name = wanted or named
     rows = warehouse.query(f"select * from {policy}.conversion_definition")
     mine = rows[rows["conversion_definition"] == name]
-    fits = rows[(rows["from_milestone"] == "mql") & (rows["basis"] == "window") & (rows["time_basis"] == "exact")]
-    choice = ", ".join(sorted(set(fits["conversion_definition"]))) or "none"
-    if mine.empty:
-        raise CommandError(
-            f"seed conversion_definition has no {name!r}; from MQL within an exact window it has: {choice}"
-        )
-    if len(mine) > len(fits[fits["conversion_definition"] == name]) or mine["window_days"].nunique() != 1:
-        raise CommandError(f"{name!r} is not one exact window from MQL; such are: {choice}")
-    return name, float(mine["window_days"].iloc[0])
+    fits = (rows["from_milestone"] == "mql") & (rows["basis"] == "window") & (rows["time_basis"] == "exact")
+    if mine.empty or not fits[mine.index].all() or mine["window_days"].nunique() != 1:
+        choice = ", ".join(sorted(set(rows["conversion_definition"][fits]))) or "none"
+        said = f"{name!r} is no conversion definition of one exact window from MQL; such are: {choice}"
+        # What the policy names, a company need not have.
+        raise CommandError(said) if wanted else ValueError(f"seed lead_score_threshold: {said}")
+    return str(name), float(mine["window_days"].iloc[0])
 
 
 def read_facts(warehouse: Warehouse, definition: str | None = None) -> Facts:
@@ -152,7 +146,8 @@ def read_facts(warehouse: Warehouse, definition: str | None = None) -> Facts:
         definition: a conversion definition of an exact window from MQL; that of policy lead_score_threshold when None.
 
     Raises:
-        CommandError: a relation or column is missing, the definition does not fit, or it has no journeys.
+        CommandError: a relation or column is missing, the definition that is asked for does not fit, or it has no journeys.
+        ValueError: the policy names a definition that there is not.
     """
     check(warehouse)
     name, window = _definition(warehouse, definition)
@@ -282,7 +277,7 @@ def _attributes(
     """Attributes by journey key, and those left out with the reason."""
     policy = warehouse.query(f"select attribute, known_from, note from {warehouse.schema}_policy.lead_score_feature")
     left_out = {
-        str(row.attribute): f"policy lead_score_feature: known from {row.known_from}"
+        str(row.attribute): f"policy lead_score_feature: known_from is {row.known_from}"
         + (f" ({row.note})" if row.note else "")
         for row in policy.itertuples()
         if row.known_from != "creation"
@@ -294,6 +289,8 @@ def _attributes(
         from {known} where signal.subject = 'attribute' and signal.channel = 'record' and {until}
         """
     )
+    for kind in sorted(set(found["kind"]) - set(policy["attribute"])):
+        left_out[str(kind)] = "policy lead_score_feature has no row of it"
     # Of several records the one that was known first.
     first = found.sort_values(["known_at", "subject_key"]).drop_duplicates(["journey_key", "kind"])
     values = first.pivot(index="journey_key", columns="kind", values="detail").reindex(journeys["journey_key"])
