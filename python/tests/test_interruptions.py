@@ -31,7 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot", *GROUND_ONLY)
 VIEWS: dict[str, set[str]] = {
     "duckdb": set(),
-    "postgres": {"data_quality_trend", "forecast_current", "forecast_backtest"},
+    "postgres": {
+        "data_quality_trend",
+        *(f"forecast_{name}" for name in ("current", "backtest", "accuracy", "deviation", "recalibration")),
+        "model_registry",
+    },
 }
 
 
