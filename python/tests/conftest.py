@@ -37,6 +37,7 @@ GROUND_ONLY = (
         for part in ("kpi", "attribution", "closed_loop", "scoring")
         for layer in ("intermediate", "marts")
     ),
+    *("leadlag.marts.forecast", "leadlag.intermediate.input.prediction", "leadlag.staging.prediction"),
 )
 
 # Variables that no configuration, hook or dependency of a model is read from.

@@ -23,7 +23,7 @@ from leadlag.forecast.backtest import (
 )
 from leadlag.forecast.ets import ets, fit_damped
 from leadlag.forecast.hazard import fit
-from leadlag.forecast.intervals import Recalibration, chance, errors, interval, recalibrate, spread
+from leadlag.forecast.intervals import Recalibration, Spread, chance, errors, interval, recalibrate, spread
 from leadlag.forecast.journeys import CODES, ENDED, WON, Change, Events, Floats, events_of
 from leadlag.forecast.model import MEASURES, actual, forecast, outset
 from leadlag.forecast.periods import EPOCH, Outlook
@@ -77,16 +77,17 @@ def test_spread_is_between_past_errors_and_chance_by_how_many_are_independent() 
     # Weekly forecasts of a week share nothing, of 13 weeks nearly everything: 27 and 1 + 26 / 13.
     for days, independent in ((7, 27), (91, 3)):
         expected = np.sqrt((independent * 0.25 + 2 * 0.01) / (independent + 2))
-        assert spread(past, age, days, 0.1) == pytest.approx(expected)
+        assert spread(past, age, days, 0.1) == Spread(pytest.approx(expected), pytest.approx(2 * independent + 4))
     assert spread(past[:3], age[:3], 7, 0.1) is None
     # Half the weight after half a year: one old error of 1 and one new one of 0, twice.
     found = spread(np.array([1.0, 1.0, 0.0, 0.0]), np.array([182.0, 182.0, 0.0, 0.0]), 7, 0.0)
     independent = 3.0**2 / 2.5
-    assert found == pytest.approx(np.sqrt(independent / 3 / (independent + 2)))
+    assert found is not None and found.deviation == pytest.approx(np.sqrt(independent / 3 / (independent + 2)))
     assert chance(25.0) == pytest.approx(0.2) and chance(25.0, 3.0) == pytest.approx(0.4)
-    low, high = interval(100.0, 0.2, 0.8, unit=0.0)
-    assert (low, high) == pytest.approx((100 * np.exp(-0.2563), 100 * np.exp(0.2563)), rel=1e-4)
-    assert interval(0.1, 3.0, 0.95)[0] == 0.0
+    # Student's t with 10 degrees: 1.3722 at 90 %.
+    low, high = interval(100.0, Spread(0.2, 10), 0.8, unit=0.0)
+    assert (low, high) == pytest.approx((100 * np.exp(-0.27444), 100 * np.exp(0.27444)), rel=1e-4)
+    assert interval(0.1, Spread(3.0, 10), 0.95)[0] == 0.0
 
 
 @pytest.mark.parametrize(("days", "tolerance"), [(28, 0.03), (91, 0.06)])
@@ -100,9 +101,9 @@ def test_intervals_of_poisson_numbers_hold_as_often_as_they_say(days: int, toler
         said = np.full(len(true), 1.5 * days)
         missed = errors(true, said)
         over = origins + days <= origins[-1]
-        deviation = spread(missed[over], origins[-1] - days - origins[over], days, float(chance(1.5 * days)))
-        assert deviation is not None
-        low, high = interval(said[-1], deviation, 0.8)
+        reaching = spread(missed[over], origins[-1] - days - origins[over], days, float(chance(1.5 * days)))
+        assert reaching is not None
+        low, high = interval(said[-1], reaching, 0.8)
         held, count = held + (low <= true[-1] <= high), count + 1
     assert held / count == pytest.approx(0.8, abs=tolerance + 2 * np.sqrt(0.16 / count))
 

@@ -31,16 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot", *GROUND_ONLY)
 VIEWS: dict[str, set[str]] = {
     "duckdb": set(),
-    "postgres": {
-        *(
-            "data_quality_trend",
-            "forecast_current",
-            "forecast_backtest",
-            "calibration_curve",
-            "lead_conversion_probability",
-        ),
-        *("model_quality", "stage_probability"),
-    },
+    "postgres": {"data_quality_trend"},
 }
 
 

@@ -193,16 +193,16 @@ class Backtest:
                 origins, missed, _ = self._missed(past.get((measure, days), []), variation)
                 over = origins + days <= origin
                 age = origin - days - origins[over]
-                deviation = spread(missed[over], age, days, float(chance(raw / unit, variation)))
+                reaching = spread(missed[over], age, days, float(chance(raw / unit, variation)))
                 ends = {UNCALIBRATED: (raw, 1.0), MODEL: (expected, learnt.scale)}
                 sums = {MODEL: expected, UNCALIBRATED: raw, **simple[days]}
                 if measure in crm:
                     sums[CRM] = crm[measure]
                 for method, value in sums.items():
                     intervals = {}
-                    if deviation is not None and method in ends:
+                    if reaching is not None and method in ends:
                         centre, factor = ends[method]
-                        intervals = {level: interval(centre, deviation * factor, level, unit) for level in LEVELS}
+                        intervals = {level: interval(centre, reaching.scaled(factor), level, unit) for level in LEVELS}
                     found.append(
                         Judged(
                             origin,

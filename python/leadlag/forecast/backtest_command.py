@@ -150,21 +150,33 @@ def _summary(found: list[Record]) -> Iterable[str]:
     for one in found:
         cover = "".join(f"{one.coverage[level].value:>7.0%}" for level in LEVELS if level in one.coverage)
         yield (
-            f"{one.measure:<12}{one.horizon_days:>5}  {one.method:<21}{one.forecasts:>9}{one.wape.value:>8.1%}"
-            f"{one.bias.value:>+8.1%}{one.mase.value:>7.2f}{one.gain.value:>+8.1%}{cover}"
+            f"{one.measure:<12}{one.horizon_days:>5}  {one.method:<21}{one.forecasts:>9}{_cell(one.wape, '8.1%')}"
+            f"{_cell(one.bias, '+8.1%')}{_cell(one.mase, '7.2f')}{_cell(one.gain, '+8.1%')}{cover}"
         )
+
+
+def _cell(metric: Metric, form: str) -> str:
+    """A value in its column; a dash where it has none."""
+    width = int(form.lstrip("+").split(".")[0])
+    return format(metric.value, f">{form}") if math.isfinite(metric.value) else "-".rjust(width)
 
 
 def _honest(found: list[Record]) -> Iterable[str]:
     """The record in a line a horizon, for people who read no tables."""
+    last_year = {
+        one.horizon_days: one.wape.value for one in found if (one.measure, one.method) == ("won", "seasonal_naive")
+    }
     for one in found:
         if one.measure != "won" or one.method != MODEL or 0.8 not in one.coverage:
+            continue
+        if not math.isfinite(one.wape.value):
+            yield f"  no wins came in the {one.horizon_days // 7} weeks of any of {one.forecasts} forecasts"
             continue
         low, high = one.wape.low, one.wape.high
         ends = f" ({_percent(low)} to {_percent(high)})" if low is not None and high is not None else ""
         yield (
             f"  {one.horizon_days // 7} weeks of wins were wrong by {_percent(one.wape.value)}{ends}, last year's weeks by "
-            f"{_percent(one.wape.value / (1 - one.gain.value))}; {_percent(one.coverage[0.8].value)} of the 80 % intervals held "
+            f"{_percent(last_year[one.horizon_days])}; {_percent(one.coverage[0.8].value)} of the 80 % intervals held "
             f"({one.forecasts} forecasts, {one.independent} independent)"
         )
 

@@ -40,8 +40,31 @@ def chance(count: Floats | float, variation: float = 0.0) -> Floats:
     return np.sqrt((1.0 + variation) / np.maximum(np.asarray(count, dtype=np.float64), 0.5))
 
 
-def spread(past: Floats, age: Floats, days: int, by_chance: float, centred: bool = False) -> float | None:
-    """Standard deviation of the error to expect, or None with too few completed forecasts.
+@dataclass(frozen=True)
+class Spread:
+    """How far errors reach.
+
+    Attributes:
+        deviation: standard deviation of the logarithm. freedom: degrees of freedom with which it is known.
+    """
+
+    deviation: float
+    freedom: float
+
+    def reach(self, level: float) -> float:
+        """Largest size of the share of errors that a level names, by Student's t."""
+        return float(special.stdtrit(self.freedom, (1 + level) / 2)) * self.deviation
+
+    def scaled(self, factor: float) -> Spread:
+        """The same, so many times as wide."""
+        return Spread(self.deviation * factor, self.freedom)
+
+
+def spread(past: Floats, age: Floats, days: int, by_chance: float, centred: bool = False) -> Spread | None:
+    """The spread of the error to expect, or None with too few completed forecasts.
+
+    Squares of overlapping errors are less alike than the errors, and chance is known exactly: the variance has some two degrees of
+    freedom for each error that it weighs.
 
     Args:
         past: `errors` of completed forecasts of the same days ahead, a week apart.
@@ -56,17 +79,18 @@ def spread(past: Floats, age: Floats, days: int, by_chance: float, centred: bool
     independent = 1 + (effective - 1) * min(7 / days, 1.0)
     mean = float(weight @ past / weight.sum()) if centred else 0.0
     variance = float(weight @ (np.asarray(past) - mean) ** 2 / weight.sum())
-    return math.sqrt((independent * variance + PRIOR * by_chance**2) / (independent + PRIOR))
+    whole = independent + PRIOR
+    return Spread(math.sqrt((independent * variance + PRIOR * by_chance**2) / whole), 2 * whole)
 
 
-def interval(forecast: float, deviation: float, level: float, unit: float = 1.0) -> tuple[float, float]:
+def interval(forecast: float, expected: Spread, level: float, unit: float = 1.0) -> tuple[float, float]:
     """Low and high end of what may happen.
 
     Args:
-        forecast: expected number. deviation: of the logarithm, as `spread` gives.
+        forecast: expected number. expected: spread of its error.
         level: share of forecasts whose actual number shall lie within, such as 0.8. unit: as in `errors`.
     """
-    reach = float(special.ndtri((1 + level) / 2)) * deviation
+    reach = expected.reach(level)
     low, high = ((forecast + unit / 2) * math.exp(sign * reach) - unit / 2 for sign in (-1, 1))
     return max(low, 0.0), max(high, 0.0)
 
@@ -118,7 +142,10 @@ def recalibrate(origins: Floats, missed: Floats, by_chance: Floats, moment: floa
     """
     over = np.flatnonzero(origins + WATCHED <= moment)
     chosen = over[::-1][:: WATCHED // 7][::-1]
-    errors_, deviations, units, when = [], [], [], []
+    errors_: list[float] = []
+    deviations: list[Spread] = []
+    units: list[float] = []
+    when: list[float] = []
     for one in chosen:
         before = origins + WATCHED <= origins[one]
         known = (missed[before], origins[one] - WATCHED - origins[before], WATCHED, float(by_chance[one]))
@@ -126,15 +153,16 @@ def recalibrate(origins: Floats, missed: Floats, by_chance: Floats, moment: floa
         if deviation is not None and unit is not None:
             errors_.append(float(missed[one]))
             deviations.append(deviation)
-            units.append(unit)
+            units.append(unit.deviation)
             when.append(float(origins[one]))
     return _follow(errors_, deviations, units, when)
 
 
 def _follow(
-    missed: Sequence[float], deviations: Sequence[float], units: Sequence[float], when: Sequence[float]
+    missed: Sequence[float], deviations: Sequence[Spread], units: Sequence[float], when: Sequence[float]
 ) -> Recalibration:
-    reach = float(special.ndtri(0.9))
+    # Scores are in units of the 80 % interval, which reaches so many standard deviations.
+    one_sigma = float(special.ndtri(0.9))
     centre, scale, changed_on = 0.0, 1.0, math.nan
     sums, begins = {1: 0.0, -1: 0.0}, {1: 0, -1: 0}
     signals: set[str] = set()
@@ -144,7 +172,7 @@ def _follow(
     after: list[float] = []
     left: list[float] = []
     for number, (error, deviation, unit) in enumerate(zip(missed, deviations, units, strict=True)):
-        score = (error - centre) / (deviation * scale)
+        score = (error - centre) / (deviation.reach(0.8) * scale)
         after.append(score)
         left.append(abs(error - centre))
         window.append(score)
@@ -156,9 +184,9 @@ def _follow(
         found = None
         if sums[risen] > SIGNAL:
             found, change = "cusum", begins[risen]
-        elif len(window) >= LEAST_JUDGED and _improbable(sum(abs(z) <= reach for z in window), len(window)):
+        elif len(window) >= LEAST_JUDGED and _improbable(sum(abs(z) <= 1 for z in window), len(window)):
             found = "coverage"
-            scale *= math.sqrt(sum(z * z for z in window) / len(window))
+            scale *= one_sigma * math.sqrt(sum(z * z for z in window) / len(window))
         if change is not None:
             since = missed[change : number + 1]
             centre = sum(since) / (len(since) + 1)
@@ -177,8 +205,8 @@ def _follow(
         "both" if len(signals) == 2 else next(iter(signals), "none"),
         changed_on,
         count,
-        sum(abs(e) <= reach * d for e, d in zip(missed, deviations, strict=True)),
-        sum(abs(score) <= reach for score in after),
+        sum(abs(e) <= d.reach(0.8) for e, d in zip(missed, deviations, strict=True)),
+        sum(abs(score) <= 1 for score in after),
         (int(band[0]), int(band[1])),
         float(np.mean(np.abs(missed))),
         float(np.mean(left)),

@@ -221,11 +221,11 @@ class Outlook:
         unit = self.unit(measure)
         past, age = self.past(measure, cut, first, last, moment)
         by_chance = float(chance(ahead / unit, self.now.variation if measure == WON_AMOUNT else 0.0))
-        deviation = spread(past, age, last - first, by_chance)
-        if deviation is None:
+        expected = spread(past, age, last - first, by_chance)
+        if expected is None:
             return {}, len(past)
         scale = self.recalibrations[measure].scale
-        return {level: interval(ahead, deviation * scale, level, unit) for level in LEVELS}, len(past)
+        return {level: interval(ahead, expected.scaled(scale), level, unit) for level in LEVELS}, len(past)
 
     def reason(self, made: DailyForecast, cut: int) -> str | None:
         """Fallbacks of a forecast and cut."""
