@@ -158,7 +158,9 @@ def test_the_chance_of_one_journey_is_that_of_many_like_it() -> None:
         for stage, age in ((0, 0), (0, 700), (2, 33), (4, 5), (4, AGES - 1)):
             waiting = np.zeros((len(STAGES), AGES))
             waiting[stage, age] = 1
-            assert found[stage, age] == pytest.approx(course.from_open(WON, course.leaving(waiting), entry)[days], rel=1e-9)
+            assert found[stage, age] == pytest.approx(
+                course.from_open(WON, course.leaving(waiting), entry)[days], rel=1e-9
+            )
 
 
 # --- maps -------------------------------------------------------------------------------------------------------------
