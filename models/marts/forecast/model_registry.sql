@@ -39,13 +39,13 @@ judged as (
         own.value_low,
         own.value_high,
         own.case_count,
-        before.value as predecessor_value,
-        before.value_low as predecessor_low,
-        before.value_high as predecessor_high,
-        before.case_count as predecessor_case_count,
+        earlier.value as predecessor_value,
+        earlier.value_low as predecessor_low,
+        earlier.value_high as predecessor_high,
+        earlier.case_count as predecessor_case_count,
         row_number() over (
             partition by change.model, change.model_version
-            order by case when before.value is null then 1 else 0 end, own.as_of desc
+            order by case when earlier.value is null then 1 else 0 end, own.as_of desc
         ) as run_rank
     from change
     inner join quality as own
@@ -54,13 +54,13 @@ judged as (
             and change.model_version = own.model_version
             and change.scope = own.scope
             and change.metric = own.metric
-    left join quality as before
+    left join quality as earlier
         on
-            own.model = before.model
-            and change.predecessor_version = before.model_version
-            and own.scope = before.scope
-            and own.metric = before.metric
-            and own.as_of = before.as_of
+            own.model = earlier.model
+            and change.predecessor_version = earlier.model_version
+            and own.scope = earlier.scope
+            and own.metric = earlier.metric
+            and own.as_of = earlier.as_of
 
 )
 

@@ -1,9 +1,12 @@
 """Forecast MQLs, SQLs, opportunities, wins and won amount by day, week, month and quarter, up to two quarters ahead.
 
 Reads the marts as they were built; open journeys are carried on by the rates at which journeys left the stages of the last two
-years, and journeys still to come are added. Each number comes with where it is from and with intervals that hold 80 and 95 of 100 of its
-own past errors. Rows go to prediction_forecast in schema SCHEMA_prediction (--schema): a run replaces the rows of an earlier run of the
-same as_of, so it may be repeated; other days are kept. Forecasts begin with the business day of as_of.
+years, and journeys still to come are added. Each number comes with where it is from and with 80 and 95 % intervals made of the errors of
+earlier forecasts; when those errors signal a change, centre and spread are recalibrated, which is told and recorded. What the running month
+and quarter have brought is held against what was said when they began.
+
+Rows go to prediction_forecast, prediction_deviation and prediction_recalibration in schema SCHEMA_prediction (--schema): a run replaces the
+rows of an earlier run of the same as_of, so it may be repeated; other days are kept. Forecasts begin with the business day of as_of.
 
 Exit codes: 0 written, or too little history yet (the message says what is missing); 1 failed, the message says why; 2 the call was
 wrong.
