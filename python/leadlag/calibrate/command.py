@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from leadlag import __version__
 from leadlag.audit.command import profile_name
 from leadlag.calibrate.chances import LEAST_OUTCOMES, open_journeys, too_little
 from leadlag.calibrate.crm import read_percentages
@@ -38,7 +37,7 @@ from leadlag.forecast.source import Company, read_company
 from leadlag.forecast.store import intervals, store
 from leadlag.warehouse import WarehouseError, connect, find_target
 
-VERSION = f"beta-binomial {__version__}"
+VERSION = "beta-binomial 1"
 SHORT, LONG = WITHIN
 
 

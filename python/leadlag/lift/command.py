@@ -27,7 +27,6 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
-from leadlag import __version__
 from leadlag.audit.command import profile_name
 from leadlag.cli import OK, USAGE, CommandError
 from leadlag.forecast.command import add_common_arguments
@@ -36,7 +35,7 @@ from leadlag.forecast.store import store
 from leadlag.lift.cases import ATTRIBUTES, STAGES, Cases, Lift, Rule, cases_of, corrected, lift_of
 from leadlag.warehouse import Warehouse, WarehouseError, connect, find_target
 
-VERSION = f"aipw {__version__}"
+VERSION = "aipw 1"
 TREATMENTS = ("channel", "touchpoint_type")
 _NEEDED = {
     "marts": ("fct_journey", "fct_touchpoint", "dim_account"),

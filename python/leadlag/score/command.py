@@ -20,7 +20,6 @@ from collections.abc import Iterable
 import pandas as pd
 from tqdm import tqdm
 
-from leadlag import __version__
 from leadlag.audit.command import profile_name
 from leadlag.cli import OK, USAGE
 from leadlag.forecast.command import add_common_arguments, business_timezone
@@ -29,7 +28,7 @@ from leadlag.score.facts import Facts, read_facts
 from leadlag.score.history import Scored, score
 from leadlag.warehouse import WarehouseError, connect, find_target
 
-VERSION = f"lead-score {__version__}"
+VERSION = "lead-score 1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
