@@ -6,7 +6,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
@@ -27,10 +27,9 @@ KEY = 2**60 - 1
 
 BUILD = ("dbt", "--quiet", "--no-use-colors", "build")
 MODELS = ("--exclude-resource-type", "test", "unit_test", "snapshot")
-# The lake is slow and makes no difference between models: the least that are kept from build to build stand for all where two
-# processes write, and marts that history decides where a day is added.
-CHECKED = tuple(f"int_input__{entity}_checked" for entity in ("account", "campaign", "rep", "spend"))
-MARTS = ("fct_journey", "fct_touchpoint")
+# The lake is slow and makes no difference between marts: those that history decides stand for all.
+SOME = ("fct_journey", "fct_touchpoint")
+SEEDS = ("leadlag.policy.c*", "leadlag.policy.s*")
 
 # Models that read a table which is there only while they are built.
 READ_WORKING_TABLES = {"int_attribution__removal_effect", "int_identity__component"}
@@ -73,17 +72,8 @@ def marts_of(environment: Mapping[str, str]) -> dict[str, Mart]:
         return read_marts(warehouse)
 
 
-def some(environment: Mapping[str, str], names: Collection[str]) -> dict[str, Mart]:
-    """Tables by name, marts or intermediate models, without what a model keeps to recognise a changed row."""
-    found = {}
-    with mock.patch.dict(os.environ, environment), opened(environment["LEADLAG_TARGET"]) as warehouse:
-        for name in names:
-            layer = "intermediate" if name.startswith("int_") else "marts"
-            columns, rows = warehouse.rows(f"{environment['LEADLAG_SCHEMA']}_{layer}", name)
-            kept = [place for place, column in enumerate(columns) if column != "row_digest"]
-            assert rows, f"{name} is empty"
-            found[name] = Mart(tuple(columns[place] for place in kept), [tuple(row[i] for i in kept) for row in rows])
-    return found
+def some(marts: dict[str, Mart]) -> dict[str, Mart]:
+    return {name: marts[name] for name in SOME}
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +155,7 @@ def test_marts_are_equal_on_postgresql(settings: dict[str, str], expected: dict[
 
 @pytest.fixture
 def lake(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """Environment of a DuckLake with the company, its catalog on the server."""
+    """Environment of an empty DuckLake, its catalog on the server."""
     catalog = psycopg2.connect(
         host=settings["LEADLAG_PG_HOST"],
         port=settings["LEADLAG_PG_PORT"],
@@ -178,47 +168,67 @@ def lake(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
         cursor.execute("drop database if exists lake")
         cursor.execute("create database lake")
     catalog.close()
-    environment = {
+    return {
         **settings,
         "LEADLAG_TARGET": "ducklake",
         "LEADLAG_LAKE_CATALOG": "lake",
         "LEADLAG_LAKE_FOLDER": str(tmp_path / "lake"),
         "DBT_TARGET_PATH": str(tmp_path / "target"),
     }
-    simulate(environment)
-    return environment
 
 
-def build_some(environment: Mapping[str, str], names: Collection[str]) -> None:
-    run(environment, *BUILD, *MODELS, "--select", *(f"+{name}" for name in names))
+def policy(environment: Mapping[str, str]) -> dict[str, Mart]:
+    """Tables of the policy seeds."""
+    schema = f"{environment['LEADLAG_SCHEMA']}_policy"
+    with mock.patch.dict(os.environ, environment), opened(environment["LEADLAG_TARGET"]) as warehouse:
+        return {name: Mart(*warehouse.rows(schema, name)) for name in warehouse.tables(schema)}
 
 
 @pytest.mark.usefixtures("expected")
-def test_two_processes_build_in_one_ducklake_at_once(
+def test_two_processes_write_in_one_ducklake_at_once(
     lake: dict[str, str], settings: dict[str, str], tmp_path: Path
 ) -> None:
+    """Seeds: many small commits, each of which the other process may disturb."""
     both = [{**lake, "LEADLAG_SCHEMA": name, "DBT_TARGET_PATH": str(tmp_path / name)} for name in ("first", "second")]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(build_some, both, [CHECKED, CHECKED]))
-    first, second = (some(environment, CHECKED) for environment in both)
-    expected = some({**settings, "LEADLAG_TARGET": "duckdb"}, CHECKED)
-    assert compare({"duckdb": expected, "first": first, "second": second}) == []
+        list(pool.map(lambda environment: run(environment, *BUILD[:-1], "seed", "--select", *SEEDS), both))
+    first, second = map(policy, both)
+    expected = policy({**settings, "LEADLAG_TARGET": "duckdb"})
+    assert len(first) > 10
+    assert compare({"duckdb": {name: expected[name] for name in first}, "first": first, "second": second}) == []
+
+
+def build_some(environment: dict[str, str]) -> None:
+    run(environment, *BUILD, *MODELS, "--select", *(f"+{mart}" for mart in SOME))
+
+
+@pytest.mark.long
+def test_two_processes_build_in_one_ducklake_at_once(
+    lake: dict[str, str], expected: dict[str, Mart], tmp_path: Path
+) -> None:
+    simulate(lake)
+    both = [{**lake, "LEADLAG_SCHEMA": name, "DBT_TARGET_PATH": str(tmp_path / name)} for name in ("first", "second")]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(build_some, both))
+    first, second = (some(marts_of(environment)) for environment in both)
+    assert compare({"duckdb": some(expected), "first": first, "second": second}) == []
 
 
 @pytest.mark.long
 def test_a_ducklake_is_brought_up_to_date_as_a_file_is(
     lake: dict[str, str], settings: dict[str, str], expected: dict[str, Mart]
 ) -> None:
+    simulate(lake)
     duckdb = {**settings, "LEADLAG_TARGET": "duckdb"}
-    build_some(lake, MARTS)
+    build_some(lake)
     for environment in (lake, duckdb):
         with mock.patch.dict(os.environ, environment), opened(environment["LEADLAG_TARGET"]) as warehouse:
             warehouse.execute("delete from salesforce.lead_history where id like '%3_AAY'")
             warehouse.execute("update salesforce.lead set lead_source = 'Referral' where id like '%2_EAA'")
-        build_some(environment, MARTS)
-    today = some(duckdb, MARTS)
-    assert compare({"duckdb": today, "ducklake": some(lake, MARTS)}) == []
-    assert compare({"before": {name: expected[name] for name in MARTS}, "after": today}) != []
+        build_some(environment)
+    today = some(marts_of(duckdb))
+    assert compare({"duckdb": today, "ducklake": some(marts_of(lake))}) == []
+    assert compare({"before": some(expected), "after": today}) != []
 
 
 def mart(*rows: tuple[object, ...]) -> Mart:

@@ -160,7 +160,9 @@ def test_a_missing_required_table_ends_the_run_without_a_retry(scheduled: Schedu
     assert "one retry" not in output and "alerts: begins" not in output
 
 
-@pytest.mark.parametrize(("words", "steps"), [([], STEPS), (["--in-place"], IN_PLACE)])
+@pytest.mark.parametrize(
+    ("words", "steps"), [([], STEPS), pytest.param(["--in-place"], IN_PLACE, marks=pytest.mark.long)]
+)
 def test_a_machine_without_the_companion_builds_in_place_unless_strict(
     scheduled: Scheduled, flaky_project: Path, tmp_path: Path, words: list[str], steps: list[str]
 ) -> None:
@@ -191,6 +193,7 @@ def test_a_machine_without_the_companion_builds_in_place_unless_strict(
         assert said(output.splitlines(), "nothing can be audited") and "in place instead" not in output
 
 
+@pytest.mark.long
 def test_a_build_that_fails_is_tried_once_more(scheduled: Scheduled, flaky_project: Path) -> None:
     code, output = scheduled.run("--project-dir", str(flaky_project), "--steps", "build")
     assert code == DONE, output
