@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 # --- what may be set on the command line --------------------------------------------------------------------------
@@ -159,8 +158,10 @@ test-spark: ## the project on Spark, in a session and through a Thrift server, a
 	@scripts/spark.sh java
 	$(call pytest,-m "$(SPARK_MARKS)" python/tests/test_spark.py)
 
+# Two jobs at once: pytest, and beside it first lint, then check-build; all three leave a core idle at times.
 .PHONY: test
-test: lint check-build pytest ## all but test-long and test-spark; CI runs it, and test-spark where there is time
+test: setup ## lint, check-build and pytest: all but test-long and test-spark
+	@$(MAKE) --no-print-directory --jobs 2 pytest lint check-build
 
 # --- engines ------------------------------------------------------------------------------------------------------
 .PHONY: compare-engines

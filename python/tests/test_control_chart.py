@@ -571,6 +571,7 @@ def test_effects_say_what_they_cannot(built: Built) -> None:
     assert set(built.of("long_ago").phase_number) == {1}
 
 
+@pytest.mark.long
 def test_postgresql_gives_the_same_charts(
     built: Built,
     build: Build,
