@@ -21,7 +21,7 @@ ATTRIBUTION_TOUCHES ?= 10000000
 FORECAST_JOURNEYS ?= 300000
 # Engines that `make compare-engines` builds on; spark needs EXTRA=spark.
 ENGINES ?= duckdb,postgres
-# Tests on Spark; "not long" leaves out the project's own tests there, which take longer than the build.
+# Tests on Spark; "not long" leaves out the Thrift server and the project's own tests there.
 SPARK_MARKS ?= long or not long
 # Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
 BASE ?=
