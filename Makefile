@@ -86,7 +86,7 @@ demo: setup ## demo data, all models with their tests, docs site, results, a for
 	@python scripts/demo_summary.py
 	@leadlag forecast --quiet
 	@leadlag backtest --quiet --short
-	@leadlag calibrate --quiet
+	@leadlag calibrate --quiet --short
 	@leadlag score --quiet
 
 .PHONY: glossary

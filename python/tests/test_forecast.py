@@ -451,6 +451,8 @@ def test_probabilities_are_of_what_dbt_has_built(call: Call, warehouse_file: Pat
         where is_counted and not is_closed and probability is not null and journey_key is not null group by all
     """
     assert found == {(source, key): said for source, key, said in rows_of(warehouse_file, query)} and len(found) > 5
+    short = call("calibrate", "--short", "--dry-run", "--every", "91")[1].splitlines()
+    assert len(short) == 1 + 1 + len(STAGES) + 1 + 1 + 1 and short[-1].startswith("journey_probability  ")
 
 
 def test_a_backtest_that_was_killed_goes_on_where_it_stopped(call: Call, warehouse_file: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from leadlag.audit.command import profile_name
 from leadlag.calibrate.chances import LEAST_OUTCOMES, open_journeys, too_little
 from leadlag.calibrate.crm import read_percentages
-from leadlag.calibrate.judge import EVERY, ORIGINS, PERCENTAGE, Cases, Record
+from leadlag.calibrate.judge import EVERY, JOURNEY, ORIGINS, PERCENTAGE, Cases, Record
 from leadlag.calibrate.maps import Map, mapped
 from leadlag.calibrate.quality import Metric, metrics, reliability
 from leadlag.calibrate.stages import IS_WON, NEXT_STAGE, WITHIN, StageProbability, stage_probabilities
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=int, default=EVERY, metavar="DAYS", help=f"days between them, at least 1 (default {EVERY})"
     )
+    parser.add_argument("--short", action="store_true", help="print the total and the record of 90 days only")
     add_common_arguments(parser)
 
 
@@ -245,9 +246,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"probabilities as of {day_of(company.origin)}")
     print("\n".join(_stage_lines(tables["prediction_stage_probability"])))
     print(f"{len(journeys)} open journeys, {journeys['probability_90d'].sum():,.1f} to be won in {SHORT} days")
-    print("\n".join(_quality_lines(quality)))
-    for note in notes:
+    short = [row for row in quality if row["model"] == JOURNEY and row["scope"] == f"won_{SHORT}d"]
+    print("\n".join(_quality_lines(short if arguments.short else quality)))
+    for note in () if arguments.short else notes:
         print(note)
-    if not arguments.dry_run:
+    if not arguments.dry_run and not arguments.short:
         print(f"rows in {', '.join(f'{schema}.{table}' for table in tables)}")
     return OK
