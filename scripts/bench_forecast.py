@@ -3,13 +3,15 @@
 usage: python scripts/bench_forecast.py JOURNEYS
 
 Journeys of three years with known rates are made in memory, in 200 segments (20 regions, 10 product lines) or in one. Then the
-companion's own functions run on them: a forecast of all segments, two quarters ahead, with its 78 earlier origins; and a full back-test
-of 104 weekly origins with all horizons and methods, and the variance of its months. Every step is a process of its own, measured by what
+companion's own functions run on them: a forecast of all segments, two quarters ahead, with its 78 earlier origins; a full back-test
+of 104 weekly origins with all horizons and methods, and the variance of its months; and the probabilities of a million journeys more,
+which are open. Every step is a process of its own, measured by what
 the operating system charges it, numpy and pandas included; the making of the journeys alone stands beside.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import subprocess
@@ -17,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+from leadlag.calibrate.chances import open_journeys
 from leadlag.forecast.accuracy import month_starts, variances
 from leadlag.forecast.backtest import Backtest, records
 from leadlag.forecast.journeys import ENDED, WON, Events
@@ -30,7 +33,9 @@ STEPS = {
     "forecast of one segment": ("forecast", 1),
     "back-test: 104 origins, 5 measures, 3 horizons, 7 methods": ("backtest", REGIONS * LINES),
     "back-test of one segment": ("backtest", 1),
+    "probabilities of 1,000,000 open journeys": ("open", REGIONS * LINES),
 }
+OPEN = 1_000_000
 
 
 def company(journeys: int, segments: int) -> Events:
@@ -57,6 +62,23 @@ def company(journeys: int, segments: int) -> Events:
     return Events(journey[order], segment[journey[order]], code[order], when[order], when[order], amount, names)
 
 
+def with_open(events: Events) -> Events:
+    """The same and journeys of the last year that have been in one stage ever since."""
+    rng = np.random.default_rng(2)
+    when = BEGIN + DAYS - rng.uniform(0, 365, OPEN)
+    more = {
+        "journey": events.journey.max() + 1 + np.arange(OPEN),
+        "segment": rng.integers(0, len(events.segments), OPEN),
+        "code": rng.integers(0, WON, OPEN),
+        "time": when,
+        "known": when,
+        "amount": np.zeros(OPEN),
+    }
+    return dataclasses.replace(
+        events, **{name: np.concatenate([getattr(events, name), values]) for name, values in more.items()}
+    )
+
+
 def step(name: str, journeys: int) -> None:
     """Run one step in this process and print what it cost."""
     what, segments = STEPS[name]
@@ -68,6 +90,8 @@ def step(name: str, journeys: int) -> None:
         judged = plan.run()
         rows = len(judged) + len(records(judged))
         rows += sum(1 for start in month_starts(plan.origins[0], end) for _ in variances(events, start, end))
+    elif what == "open":
+        rows = len(open_journeys(with_open(events), end).journey)
     else:
         rows = len(events)
     used = resource.getrusage(resource.RUSAGE_SELF)
