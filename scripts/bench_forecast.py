@@ -66,16 +66,14 @@ def with_open(events: Events) -> Events:
     """The same and journeys of the last year that have been in one stage ever since."""
     rng = np.random.default_rng(2)
     when = BEGIN + DAYS - rng.uniform(0, 365, OPEN)
-    more = {
-        "journey": events.journey.max() + 1 + np.arange(OPEN),
-        "segment": rng.integers(0, len(events.segments), OPEN),
-        "code": rng.integers(0, WON, OPEN),
-        "time": when,
-        "known": when,
-        "amount": np.zeros(OPEN),
-    }
     return dataclasses.replace(
-        events, **{name: np.concatenate([getattr(events, name), values]) for name, values in more.items()}
+        events,
+        journey=np.r_[events.journey, events.journey.max() + 1 + np.arange(OPEN)],
+        segment=np.r_[events.segment, rng.integers(0, len(events.segments), OPEN)],
+        code=np.r_[events.code, rng.integers(0, WON, OPEN)],
+        time=np.r_[events.time, when],
+        known=np.r_[events.known, when],
+        amount=np.r_[events.amount, np.zeros(OPEN)],
     )
 
 
