@@ -86,7 +86,7 @@ PLANS = [
     Plan(9, NOON, NEW_YORK, utc("2024-06-01 00:00")),
     Plan(10, BERLIN_MIDNIGHT, BERLIN, utc("2026-01-01 00:00")),
 ]
-IN_TIME = [pytest.param(plan, marks=[pytest.mark.long] * (plan.number in (2, 5, 6))) for plan in PLANS]
+IN_TIME = [pytest.param(plan, marks=[pytest.mark.long] * (plan.number in (2, 5, 6, 8, 10))) for plan in PLANS]
 HISTORIES, CHAINS = 200, 5
 
 

@@ -247,6 +247,7 @@ def test_what_cannot_be_built_is_refused_and_changes_nothing(
     assert champion.content() == before
 
 
+@pytest.mark.long
 def test_a_profile_that_would_build_over_the_present_marts_is_refused(
     champion: Champion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
