@@ -173,7 +173,7 @@ class Warehouse(ABC):
 
     @abstractmethod
     def append(self, schema: str, table: str, rows: pa.Table) -> None:
-        """Add rows to a table made by `create`, columns in the same order."""
+        """Add rows to a table made by `create`, with the same columns."""
 
     def finish(self) -> None:
         """Make everything that was written durable and visible."""
@@ -252,7 +252,7 @@ class DuckDBWarehouse(Warehouse):
             # Two threads that compress into one file take as long as one and cost twice the processor time.
             self._connection.execute("set threads = 1")
             self._connection.register("leadlag_rows", rows)
-            self._connection.execute(f"insert into {quote(schema)}.{quote(table)} select * from leadlag_rows")
+            self._connection.execute(f"insert into {quote(schema)}.{quote(table)} by name select * from leadlag_rows")
             self._connection.unregister("leadlag_rows")
 
     def finish(self) -> None:

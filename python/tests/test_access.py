@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import psycopg2
 import pytest
-from conftest import RunDbt
+from conftest import DbtRun, RunDbt
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = "access"
@@ -31,10 +31,23 @@ def run(environment: dict[str, str], *command: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def dbt(environment: dict[str, str], *arguments: str) -> None:
-    done = run(environment, "dbt", "--quiet", "--no-use-colors", *arguments)
-    if done.returncode != 0:
-        pytest.fail(f"dbt {' '.join(arguments)}\n{done.stdout[-4000:]}{done.stderr[-2000:]}", pytrace=False)
+Dbt = Callable[..., DbtRun]
+
+
+@pytest.fixture(scope="module")
+def dbt(run_dbt: RunDbt) -> Dbt:
+    """dbt(environment, variables, words ...): one command on the server."""
+
+    def dbt(environment: dict[str, str], *words: str, may_fail: bool = False) -> DbtRun:
+        return run_dbt(
+            words,
+            duckdb_path=Path(environment["LEADLAG_DUCKDB_PATH"]),
+            variables=VARIABLES,
+            environment=environment,
+            may_fail=may_fail,
+        )
+
+    return dbt
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +73,16 @@ def administrator(
 
 @pytest.fixture(scope="module")
 def pipeline(administrator: dict[str, str]) -> dict[str, str]:
-    """Environment of the login that builds; dbt parses anew in a target folder where another login has."""
-    return {
-        **administrator,
-        "LEADLAG_PG_USER": "pipeline",
-        "LEADLAG_PG_PASSWORD": PASSWORD,
-        "DBT_TARGET_PATH": f"{administrator['DBT_TARGET_PATH']}_of_pipeline",
-    }
+    """Environment of the login that builds."""
+    return {**administrator, "LEADLAG_PG_USER": "pipeline", "LEADLAG_PG_PASSWORD": PASSWORD}
 
 
-VARIABLES = ["--vars", "{access_control: true}"]
-BUILD = ["build", *VARIABLES, "--exclude-resource-type", "test", "unit_test", "snapshot"]
+VARIABLES = {"access_control": True}
+BUILD = ["build", "--exclude-resource-type", "test", "unit_test", "snapshot"]
 
 
 @pytest.fixture(scope="module")
-def ask(administrator: dict[str, str], pipeline: dict[str, str]) -> Ask:
+def ask(administrator: dict[str, str], pipeline: dict[str, str], dbt: Dbt) -> Ask:
     """ask(login, statement, ...): rows of the last statement as that login, in one session that is rolled back."""
 
     def connect(login: str) -> psycopg2.extensions.connection:
@@ -100,12 +108,12 @@ def ask(administrator: dict[str, str], pipeline: dict[str, str]) -> Ask:
         finally:
             connection.close()
 
-    refused = run(administrator, "dbt", "--no-use-colors", *BUILD)
-    assert "no role leadlag_build" in refused.stdout
+    refused = dbt(administrator, *BUILD, may_fail=True)
+    assert not refused.success and "no role leadlag_build" in str(refused.messages)
     for _ in range(2):
-        dbt(administrator, "run-operation", "create_access", *VARIABLES)
-    refused = run(administrator, "dbt", "--no-use-colors", *BUILD)
-    assert "alter role leadlag set role leadlag_build" in refused.stdout
+        dbt(administrator, "run-operation", "create_access")
+    refused = dbt(administrator, *BUILD, may_fail=True)
+    assert not refused.success and "alter role leadlag set role leadlag_build" in str(refused.messages)
     for login, role in LOGINS.items():
         member = f" in role leadlag_{role}" if role else ""
         ask("leadlag", f"create role {login} login password '{PASSWORD}'{member}", keep=True)
@@ -265,7 +273,7 @@ def test_views_and_functions_of_a_reader_open_nothing(ask: Ask) -> None:
         ask("anna", f"select {SCHEMA}_policy.own_regions()")
 
 
-def test_protection_outlives_the_next_builds(ask: Ask, pipeline: dict[str, str]) -> None:
+def test_protection_outlives_the_next_builds(ask: Ask, pipeline: dict[str, str], dbt: Dbt) -> None:
     # As if an earlier configuration had let more people in.
     ask(
         "pipeline",
@@ -287,7 +295,7 @@ def test_protection_outlives_the_next_builds(ask: Ask, pipeline: dict[str, str])
 @pytest.mark.long
 def test_protection_outlives_publishing(ask: Ask, pipeline: dict[str, str]) -> None:
     models = {**pipeline, "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test snapshot"}
-    done = run(models, sys.executable, "-m", "leadlag", "publish", *VARIABLES)
+    done = run(models, sys.executable, "-m", "leadlag", "publish", "--vars", json.dumps(VARIABLES))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     name_principals(ask)
     assert_own_rows_only(ask)
@@ -296,16 +304,16 @@ def test_protection_outlives_publishing(ask: Ask, pipeline: dict[str, str]) -> N
 def test_duckdb_has_one_file_an_audience(
     administrator: dict[str, str], run_dbt: RunDbt, warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    environment = {**administrator, "LEADLAG_DUCKDB_PATH": str(warehouse)}
+    environment = {**administrator, "LEADLAG_DUCKDB_PATH": str(warehouse), "LEADLAG_SCHEMA": "main"}
     company = ["--leads", "300", "--seed", "11", "--until", "2025-12-31", "--target", "duckdb"]
     assert run(environment, sys.executable, "-m", "leadlag", "simulate", "--quiet", *company).returncode == 0
     build = ["build", "--exclude-resource-type", "test", "unit_test", "snapshot"]
-    run_dbt(build, duckdb_path=warehouse, environment={"LEADLAG_SCHEMA": SCHEMA})
+    run_dbt(build, duckdb_path=warehouse)
 
     def export(role: str, name: str, regions: Sequence[str] = ()) -> str:
         arguments = {"role": role, "regions": list(regions), "path": str(tmp_path / name)}
         command = ["run-operation", "export_audience", "--args", json.dumps(arguments)]
-        done = run_dbt(command, duckdb_path=warehouse, environment={"LEADLAG_SCHEMA": SCHEMA}, may_fail=True)
+        done = run_dbt(command, duckdb_path=warehouse, may_fail=True)
         printed = capsys.readouterr().out
         return "" if done.success else str(printed)
 
@@ -325,9 +333,10 @@ def test_duckdb_has_one_file_an_audience(
     assert set(pii) == {"dim_campaign", "dim_date", *PERSONAL}
     assert set(emea) == {*OWN_ROWS, *RARE_ROWS, "dim_date", "dim_campaign", "dim_rep", "dim_kpi"}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        connection.execute(f"use {MARTS}")
+        connection.execute("use main_marts")
         for mart, own in OWN_ROWS.items():
-            assert connection.execute(f"select count(*) from {mart} where {own}").fetchall() == [(emea[mart],)], mart
+            where = own.replace(MARTS, "main_marts")
+            assert connection.execute(f"select count(*) from {mart} where {where}").fetchall() == [(emea[mart],)], mart
         for mart, rows in analyst.items():
             assert connection.execute(f"select count(*) from {mart}").fetchall() == [(rows,)], mart
     assert "exists; remove it" in export("leadlag_pii", "pii.duckdb")

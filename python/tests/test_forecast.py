@@ -672,6 +672,49 @@ def test_a_young_company_is_told_what_is_missing(call: Call, warehouse_file: Pat
     assert code == OK and "nothing is judged yet" in printed
 
 
+def test_another_base_currency_is_said_and_written(call: Call, warehouse_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "leadlag.duckdb"
+    path.write_bytes(warehouse_file.read_bytes())
+    table = "main_prediction.prediction_forecast"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"delete from {table}")
+    assert call("forecast", path=path)[0] == OK
+    units = f"select distinct measure = 'won_amount', unit, contains(coalesce(reason, ''), 'in USD') from {table} where as_of = ({{}})"
+    assert sorted(rows_of(path, units.format("as_of"))) == [(False, "journeys", False), (True, "EUR", False)]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"update {table} set as_of = as_of - interval 1 day")
+    said = "amounts are in USD; those of forecasts before this one are in EUR"
+    for _ in range(2):
+        code, printed, _ = call("forecast", "--vars", "base_currency: USD", path=path)
+        assert code == OK and said in printed
+    newest = units.format(f"select max(as_of) from {table}")
+    assert sorted(rows_of(path, newest)) == [(False, "journeys", False), (True, "USD", True)]
+    current = "select distinct unit from main_marts.forecast_current where measure = 'won_amount'"
+    assert rows_of(path, current) == [("USD",)]
+
+
+def test_a_table_of_an_earlier_version_gets_its_new_column_and_keeps_its_rows(
+    call: Call, warehouse_file: Path, run_dbt: RunDbt, tmp_path: Path
+) -> None:
+    path = tmp_path / "leadlag.duckdb"
+    path.write_bytes(warehouse_file.read_bytes())
+    table = "main_prediction.prediction_forecast"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"delete from {table}")
+    assert call("forecast", path=path)[0] == OK
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"update {table} set as_of = as_of - interval 1 day")
+        connection.execute(f"alter table {table} drop column unit")
+    code, _, told = call("forecast", path=path)
+    assert code == USAGE and "has no column unit" in told and "dbt build" in told
+    before = rows_of(path, f"select * from {table} order by all")
+    run_dbt(["run", "--select", "stg_prediction__forecast"], duckdb_path=path)
+    assert call("forecast", path=path)[0] == OK
+    kept = f"select * exclude (unit) from {table} where unit is null order by all"
+    assert rows_of(path, kept) == before
+    assert rows_of(path, f"select count(*) from {table} where unit is not null") == [(len(before),)]
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 def test_a_run_replaces_its_own_rows_only(
     engine: str, request: pytest.FixtureRequest, tmp_path: Path, profiles_dir: Path

@@ -109,19 +109,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("interrupted")
 
 
-@pytest.fixture
-def environment(
+@pytest.fixture(scope="module")
+def built(
     request: pytest.FixtureRequest, profiles_dir: Path, postgres_server: dict[str, str], folder: Path
 ) -> dict[str, str]:
-    """A simulated company on the engine of the test, nothing built yet."""
+    """A simulated company on the engine of the test, built once for all tests. The retry alone changes its raw tables, and compares with
+    a full build of its own."""
     engine = request.param
-    (folder / "leadlag.duckdb").unlink(missing_ok=True)
-    if engine == "postgres":
-        with server_of(postgres_server) as server, server.cursor() as cursor:
-            server.autocommit = True
-            cursor.execute("select nspname from pg_namespace where nspname like 'interrupted%'")
-            for (schema,) in cursor.fetchall():
-                cursor.execute(f"drop schema {schema} cascade")
     environment = {
         **os.environ,
         **postgres_server,
@@ -135,51 +129,51 @@ def environment(
     company = ["--leads", "150", "--seed", "12", "--until", "2025-12-31", "--target", engine]
     command = [sys.executable, "-m", "leadlag", "simulate", "--quiet", *company]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    finish(start(environment))
     return environment
 
 
-@pytest.mark.parametrize("environment", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
+@pytest.mark.parametrize("built", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
 def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    built: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = environment["LEADLAG_TARGET"]
-    finish(start(environment))
-    undisturbed = marts_of(engine, environment, monkeypatch)
+    engine = built["LEADLAG_TARGET"]
+    undisturbed = marts_of(engine, built, monkeypatch)
     points = random.Random(engine).sample(range(20, 160), 2)
     for nodes in points:
-        process = start(environment)
+        process = start(built)
         reached(process, nodes)
         time.sleep(random.Random(nodes).random() / 5)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         # What readers find meanwhile: every mart, whole. dbt may have left the table before the last one as a backup, which
         # the next build removes. PostgreSQL drops a view with the tables it reads (docs/engines.md).
-        found = marts_of(engine, environment, monkeypatch)
+        found = marts_of(engine, built, monkeypatch)
         whole = {name: mart for name, mart in found.items() if not name.endswith("__dbt_backup")}
         expected = {name: mart for name, mart in undisturbed.items() if name in whole or name not in VIEWS[engine]}
         assert compare({"undisturbed": expected, f"killed after {nodes}": whole}) == []
-    finish(start(environment))
-    assert compare({"undisturbed": undisturbed, "again": marts_of(engine, environment, monkeypatch)}) == []
+    finish(start(built))
+    assert compare({"undisturbed": undisturbed, "again": marts_of(engine, built, monkeypatch)}) == []
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("environment", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("built", ["duckdb"], indirect=True)
 def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
-    environment: dict[str, str], run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: dict[str, str], run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The failing build had changed rows to take up: `dbt retry` builds only what that build left out."""
     rules = Rules.copy(tmp_path / "project")
     (rules.folder / "models").unlink()
     shutil.copytree(ROOT / "models", rules.folder / "models")
     run: dict[str, Any] = {
-        "duckdb_path": Path(environment["LEADLAG_DUCKDB_PATH"]),
+        "duckdb_path": Path(built["LEADLAG_DUCKDB_PATH"]),
         "project_dir": rules.folder,
         "variables": rules.variables,
-        "environment": {"LEADLAG_SCHEMA": environment["LEADLAG_SCHEMA"]},
+        "environment": {"LEADLAG_SCHEMA": built["LEADLAG_SCHEMA"]},
     }
     build = ["build", "--write-json", *MODELS]
     run_dbt(build, **run)
-    with mock.patch.dict(os.environ, environment), opened("duckdb") as warehouse:
+    with mock.patch.dict(os.environ, built), opened("duckdb") as warehouse:
         rng = random.Random(1)
         raw = RawTables(warehouse, rng, datetime.fromisoformat("2026-01-01"))
         raw.create_holding()
@@ -195,36 +189,35 @@ def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
     # A retry is an invocation of its own: hooks run again, and invocation_id is another one.
     retried = {name for name in run_dbt(["retry"], **run).status if not name.startswith("leadlag-on-run")}
     assert retried == {name for name, status in failed.items() if status in ("error", "skipped")}
-    marts = marts_of("duckdb", environment, monkeypatch)
+    marts = marts_of("duckdb", built, monkeypatch)
     run_dbt([*build, "--full-refresh"], **run)
-    assert compare({"full": marts_of("duckdb", environment, monkeypatch), "retried": marts}) == [], sorted(done)
+    assert compare({"full": marts_of("duckdb", built, monkeypatch), "retried": marts}) == [], sorted(done)
 
 
-@pytest.mark.parametrize("environment", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
-def test_a_second_build_at_the_same_time_stops_and_says_why(environment: dict[str, str]) -> None:
-    first = start(environment)
+@pytest.mark.parametrize("built", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
+def test_a_second_build_at_the_same_time_stops_and_says_why(built: dict[str, str]) -> None:
+    first = start(built)
     reached(first, 20)
-    with held(first, environment):
-        second = start({**environment, "DBT_TARGET_PATH": environment["DBT_TARGET_PATH"] + "2"})
+    with held(first, built):
+        second = start({**built, "DBT_TARGET_PATH": built["DBT_TARGET_PATH"] + "2"})
         printed, _ = second.communicate(timeout=120)
     assert second.returncode != 0, printed
     expected = {"duckdb": "Could not set lock on file", "postgres": "another build of schema interrupted is running"}
-    assert expected[environment["LEADLAG_TARGET"]] in printed, printed
+    assert expected[built["LEADLAG_TARGET"]] in printed, printed
     # It goes on undisturbed.
     reached(first, 100)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
 
 
-@pytest.mark.parametrize("environment", ["postgres"], indirect=True)
-def test_readers_of_postgresql_see_whole_tables_throughout_a_build(environment: dict[str, str]) -> None:
-    finish(start(environment))
+@pytest.mark.parametrize("built", ["postgres"], indirect=True)
+def test_readers_of_postgresql_see_whole_tables_throughout_a_build(built: dict[str, str]) -> None:
     marts = ("dim_person", "fct_touchpoint", "fct_journey", "fct_conversion", "conversion_rate")
     question = "union all ".join(f"select '{mart}', count(*) from interrupted_marts.{mart} " for mart in marts)
     seen = set()
     reads = 0
-    process = start(environment)
-    with server_of(environment) as server, server.cursor() as cursor:
+    process = start(built)
+    with server_of(built) as server, server.cursor() as cursor:
         server.autocommit = True
         while process.poll() is None:
             cursor.execute(question)

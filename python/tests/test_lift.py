@@ -17,7 +17,9 @@ from conftest import RunDbt
 from leadlag.cli import FAILED, OK, main
 from leadlag.forecast.store import TABLES
 from leadlag.lift.cases import STAGES, Lift, Rule, cases_of, corrected, lift_of
-from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm
+from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm, incremental_auc
+from leadlag.score.quality import auc_gain
+from sklearn.metrics import roc_auc_score
 
 AS_OF = datetime(2025, 12, 31, 12)
 RULE = Rule("win_week_2", 1, "channel", 14, "won", 180, 50, 10, 0.01, 0.5, 0.25)
@@ -132,6 +134,45 @@ def test_a_real_experiment_is_recovered_from_a_biased_sample(shared_data: Path) 
     naive = visited[kept & mailed].mean() - visited[kept & ~mailed].mean()
     low, high = found.interval(0.95)
     assert naive - truth > 0.03 and low <= truth <= high and high - low < 0.03
+
+
+def test_the_gain_in_auc_has_the_spread_that_it_says() -> None:
+    rng = np.random.default_rng(5)
+    gains, errors = [], []
+    for _ in range(300):
+        outcome = rng.random(400) < 0.3
+        reference = outcome + rng.normal(size=400)
+        score = 0.5 * reference + 0.5 * outcome + rng.normal(size=400) * 0.5
+        found = auc_gain(outcome, score, reference)
+        assert found is not None
+        gains.append(found[0])
+        errors.append(found[1])
+    assert found[0] == pytest.approx(roc_auc_score(outcome, score) - roc_auc_score(outcome, reference), abs=1e-12)
+    assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.1)
+    assert auc_gain(np.array([True, False, False]), np.arange(3.0), np.arange(3.0)) is None
+
+
+def test_what_a_treatment_adds_is_judged_on_later_cases_of_others() -> None:
+    rng = np.random.default_rng(6)
+    size = 6_000
+    x, treated, time = rng.normal(size=(size, 2)), rng.random(size) < 0.4, rng.random(size)
+    person = np.arange(size)
+
+    def gain(in_effect: Bools) -> tuple[float, float]:
+        outcome = rng.random(size) < expit(-1 + x[:, 0] + 1.5 * (treated & in_effect))
+        found = incremental_auc(x, treated, outcome, person, time)
+        assert found is not None
+        return found
+
+    value, error = gain(np.ones(size, dtype=bool))
+    assert value - 2 * error > 0.02
+    # What it did until lately says nothing of what it does now.
+    value, error = gain(time < 0.65)
+    assert value - 2 * error < 0
+    value, error = gain(np.zeros(size, dtype=bool))
+    assert abs(value) < 2 * error + 0.002
+    # With cases of known persons alone nothing is left to judge by.
+    assert incremental_auc(x, treated, treated, person % 50, time) is None
 
 
 # --- cases --------------------------------------------------------------------------------------------------------------
@@ -347,11 +388,14 @@ def test_the_mart_has_what_the_command_found(
     counted = {name: int(cases.met[:, number].sum()) for number, name in enumerate(cases.names)}
     assert {name: row["treated_count"] for name, row in rows.items()} == {**counted, "form": 0}
     assert {(row["case_count"], row["conversion_count"]) for row in rows.values()} == {(1_500, cases.outcome.sum())}
-    assert {name: (row["reason"], row["is_within_noise"]) for name, row in rows.items()} == {
-        "email": (None, True),
-        "event": (None, False),
-        "paid_search": (None, True),
-        "form": ("too_few_cases", None),
+    assert {name: (row["reason"], row["is_within_noise"], row["is_vanity"]) for name, row in rows.items()} == {
+        "email": (None, True, True),
+        "event": (None, False, False),
+        "paid_search": (None, True, True),
+        "form": ("too_few_cases", None, None),
     }
+    assert rows["event"]["auc_gain_low"] > 0 > rows["email"]["auc_gain_low"]
     assert rows["event"]["lift_low"] < 0.25 < rows["event"]["lift_high"]
-    assert {rows["form"][name] for name in ("naive_difference", "lift", "p_value_holm", "overlap")} == {None}
+    assert {rows["form"][name] for name in ("naive_difference", "lift", "p_value_holm", "auc_gain", "overlap")} == {
+        None
+    }

@@ -28,7 +28,7 @@ from metricflow_semantics.model.dbt_manifest_parser import parse_manifest_from_d
 from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 
 # KPIs that both express: add when a KPI gets a metric, so that none is lost unnoticed.
-KPIS_IN_BOTH = 40
+KPIS_IN_BOTH = 42
 CUTS = {"total": None, "region": "segment__region"}
 
 # Period and cut value -> value.

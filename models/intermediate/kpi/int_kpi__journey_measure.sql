@@ -19,6 +19,7 @@
     'with_owner': ['entered_date', 'has_owner', 1],
     'with_region': ['entered_date', 'has_region', 1],
     'with_touchpoint': ['entered_date', 'has_touchpoint', 1],
+    'won_unattributed': ['won_date', 'not has_path', 1],
     'mql_due': ['mql_date', 'true', 1],
     'mql_contacted': ['mql_date', 'is_contact_due and hours_to_contact <= 24', 1],
     'hours_to_contact': ['contact_date', 'hours_to_contact is not null', 'hours_to_contact'],

@@ -24,6 +24,10 @@ select
     p_value,
     p_value_holm,
     is_within_noise,
+    auc_gain,
+    auc_gain_low,
+    auc_gain_high,
+    is_vanity,
     overlap,
     imbalance,
     reason

@@ -19,5 +19,6 @@ select
     low_95,
     high_95,
     completed_forecasts,
+    unit,
     reason
 from {{ ref('int_input__forecast') }}

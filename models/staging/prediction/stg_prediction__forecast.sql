@@ -16,5 +16,6 @@ select
     low_95,
     high_95,
     completed_forecasts,
+    unit,
     reason
 from {{ source('prediction', 'prediction_forecast') }}

@@ -19,7 +19,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
@@ -33,7 +33,7 @@ from leadlag.forecast.periods import HORIZON, Deviation, Outlook, Prediction
 from leadlag.forecast.source import Company, project_variable, read_company
 from leadlag.forecast.store import intervals, store
 from leadlag.project import add_project_arguments
-from leadlag.warehouse import WarehouseError, connect, find_target
+from leadlag.warehouse import Warehouse, WarehouseError, connect, find_target, quote
 
 # Of the method, not of the package: another number when forecasts change (seed model_change says what changed).
 VERSION = "semi-markov 2"
@@ -66,9 +66,14 @@ def bar(arguments: argparse.Namespace, what: str) -> Callable[[list[float]], Ite
     return progress
 
 
-def row_of(prediction: Prediction) -> dict[str, Any]:
-    """A prediction as its table has it."""
+def row_of(prediction: Prediction, currency: str, changed: str | None) -> dict[str, Any]:
+    """A prediction as its table has it.
+
+    currency: of amounts. changed: what is to be said of amounts because it is another one than before.
+    """
     period = prediction.period
+    is_amount = prediction.measure == "won_amount"
+    told = [text for text in (prediction.reason, changed if is_amount else None) if text]
     return {
         "measure": prediction.measure,
         "cut_name": prediction.cut_name,
@@ -82,7 +87,8 @@ def row_of(prediction: Prediction) -> dict[str, Any]:
         "from_arrivals": prediction.from_arrivals,
         **intervals(prediction.intervals),
         "completed_forecasts": prediction.completed,
-        "reason": prediction.reason,
+        "unit": currency if is_amount else "journeys",
+        "reason": "; ".join(told) or None,
     }
 
 
@@ -145,10 +151,31 @@ def _recalibrated(outlook: Outlook) -> Iterable[str]:
             )
 
 
+def _variable(arguments: argparse.Namespace, name: str, default: str) -> str:
+    given = yaml.safe_load(arguments.vars) or {}
+    return str(project_variable(arguments.project_dir, name, given) or default)
+
+
 def business_timezone(arguments: argparse.Namespace) -> str:
     """Variable business_timezone of the project."""
-    given = yaml.safe_load(arguments.vars) or {}
-    return str(project_variable(arguments.project_dir, "business_timezone", given) or "UTC")
+    return _variable(arguments, "business_timezone", "UTC")
+
+
+def currency_change(warehouse: Warehouse, schema: str, as_of: datetime, currency: str) -> str | None:
+    """What there is to say when the amounts of the forecast before this one are in another base currency."""
+    table = "prediction_forecast"
+    if table not in warehouse.tables(schema):
+        return None
+    place = f"{quote(schema)}.{quote(table)}"
+    if "unit" not in warehouse.query(f"select * from {place} where 1 = 0").columns:
+        return None
+    before = warehouse.query(
+        f"select unit from {place} where measure = 'won_amount' and unit is not null and as_of < timestamp '{as_of}' "
+        "order by as_of desc limit 1"
+    )["unit"]
+    if before.empty or before.iloc[0] == currency:
+        return None
+    return f"amounts are in {currency}; those of forecasts before this one are in {before.iloc[0]}"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -165,7 +192,10 @@ def run(arguments: argparse.Namespace) -> int:
             except ValueError as error:
                 print(f"leadlag forecast: nothing is forecast yet: {error}")
                 return OK
-            rows = [row_of(prediction) for prediction in outlook.predictions()]
+            schema = arguments.schema or f"{warehouse.schema}_prediction"
+            currency = _variable(arguments, "base_currency", "EUR")
+            changed = currency_change(warehouse, schema, company.as_of, currency)
+            rows = [row_of(prediction, currency, changed) for prediction in outlook.predictions()]
             tables = {
                 "prediction_forecast": rows,
                 "prediction_deviation": [deviation_row(deviation) for deviation in outlook.deviations()],
@@ -173,7 +203,6 @@ def run(arguments: argparse.Namespace) -> int:
                     recalibration_row(measure, found) for measure, found in outlook.recalibrations.items()
                 ],
             }
-            schema = arguments.schema or f"{warehouse.schema}_prediction"
             if not arguments.dry_run:
                 for table, told in tables.items():
                     store(warehouse, schema, table, company.as_of, VERSION, told)
@@ -183,7 +212,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, default=str))
         return OK
-    print("\n".join([*_summary(rows, company), *_recalibrated(outlook)]))
+    print("\n".join([*_summary(rows, company), *_recalibrated(outlook), *([f"  {changed}"] if changed else [])]))
     if not arguments.dry_run:
         print(f"  {len(rows)} rows in {schema}.prediction_forecast")
     return OK

@@ -30,6 +30,7 @@ TABLES = {
             "from_arrivals": pa.float64(),
             **_INTERVALS,
             "completed_forecasts": pa.int64(),
+            "unit": pa.string(),
             "reason": pa.string(),
         }.items()
     ),
@@ -202,6 +203,8 @@ TABLES = {
                 ("naive_difference", "lift", "lift_low", "lift_high", "p_value", "p_value_holm"), pa.float64()
             ),
             "is_within_noise": pa.bool_(),
+            **dict.fromkeys(("auc_gain", "auc_gain_low", "auc_gain_high"), pa.float64()),
+            "is_vanity": pa.bool_(),
             "overlap": pa.float64(),
             "imbalance": pa.float64(),
             "reason": pa.string(),
@@ -274,7 +277,7 @@ def store(
     lacking = [name for name in columns.names if name not in there]
     if lacking:
         raise WarehouseError(
-            f"{schema}.{table} has no column {', '.join(lacking)}: an earlier version made it; drop it, then run `dbt build`"
+            f"{schema}.{table} has no column {', '.join(lacking)}: an earlier version made it; run `dbt build`, which adds it"
         )
     is_duckdb = warehouse.target.kind == "duckdb"
     if is_duckdb:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm
+from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm, incremental_auc
 
 STAGES = ("inquiry", "mql", "sal", "sql", "opportunity", "won")
 ATTRIBUTES = ("lead_source", "region", "product_line", "journey_type", "entry_stage")
@@ -60,7 +60,10 @@ class Cases:
 
 @dataclass(frozen=True)
 class Lift:
-    """What meeting one channel changes, or the reason why nobody can say."""
+    """What meeting one channel changes, or the reason why nobody can say.
+
+    auc_gain: what knowing who met it adds to the AUC of the outcome, out of time, and its standard error.
+    """
 
     name: str
     case_count: int
@@ -68,6 +71,7 @@ class Lift:
     conversion_count: int
     treated_conversion_count: int
     effect: Effect | None = None
+    auc_gain: tuple[float, float] | None = None
     p_value_holm: float | None = None
     reason: str | None = None
 
@@ -162,7 +166,9 @@ def lift_of(cases: Cases, number: int) -> Lift:
     found = effect(covariates, treated, outcome, cases.person, rule.propensity_bound)
     apart = found.overlap < rule.minimum_overlap or found.arm < rule.minimum_cases
     uneven = "not_balanced" if found.imbalance > rule.maximum_imbalance else None
-    return replace(counted, effect=found, reason="too_little_overlap" if apart else uneven)
+    entered = cases.entered.to_numpy(dtype="datetime64[us]").astype(np.float64)
+    gain = incremental_auc(covariates, treated, outcome, cases.person, entered)
+    return replace(counted, effect=found, auc_gain=gain, reason="too_little_overlap" if apart else uneven)
 
 
 def corrected(lifts: Sequence[Lift]) -> list[Lift]:

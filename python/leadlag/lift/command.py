@@ -4,7 +4,8 @@ adjusted for what was known by then.
 Seed lift_rule says which channels, on which day of the journey one looks (the landmark), which milestone counts and until when. Journeys
 are compared that were still open at the landmark. Adjusted for lead source, region, product line, company size, quarter, new or returning,
 stage, touches and channels at entry, and the other channels met by the landmark. Cross-fitted AIPW; p-values by Holm over the channels
-of a rule. A channel that cannot be judged gets a reason instead: too_few_cases, too_few_conversions, too_little_overlap, not_balanced.
+of a rule. Whether it helps to tell who will convert is judged out of time: the AUC with it less that without. A channel that cannot be
+judged gets a reason instead: too_few_cases, too_few_conversions, too_little_overlap, not_balanced.
 
 What nobody recorded is not adjusted for: an effect found here is a reason for an experiment, one not found a reason to doubt the credit.
 Rows go to prediction_channel_lift in schema SCHEMA_prediction (--schema), mart channel_lift shows the newest; a run replaces the rows of
@@ -20,6 +21,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime
+from statistics import NormalDist
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -104,11 +106,21 @@ def read_cases(warehouse: Warehouse, rule: Rule, as_of: datetime) -> Cases:
     return cases_of(journeys, touches, rule, as_of)
 
 
+def _limits(gain: tuple[float, float] | None, level: float) -> tuple[float | None, float | None, float | None]:
+    """A gain with its normal interval."""
+    if gain is None:
+        return None, None, None
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * gain[1]
+    return gain[0], gain[0] - reach, gain[0] + reach
+
+
 def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any]:
     """A lift as its table has it."""
     known = found.effect if found.reason is None else None
     judged = found.effect if found.reason in (None, "not_balanced") else None
     low, high = known.interval(level) if known is not None else (None, None)
+    gain, gain_low, gain_high = _limits(found.auc_gain, level) if known is not None else (None, None, None)
+    is_within_noise = found.p_value_holm >= 1 - level if found.p_value_holm is not None else None
     naive = found.naive_difference
     return {
         "lift_rule": rule.lift_rule,
@@ -130,7 +142,13 @@ def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any
         "lift_high": high,
         "p_value": known.p_value if known is not None else None,
         "p_value_holm": found.p_value_holm,
-        "is_within_noise": found.p_value_holm >= 1 - level if found.p_value_holm is not None else None,
+        "is_within_noise": is_within_noise,
+        "auc_gain": gain,
+        "auc_gain_low": gain_low,
+        "auc_gain_high": gain_high,
+        "is_vanity": is_within_noise and gain_low <= 0
+        if is_within_noise is not None and gain_low is not None
+        else None,
         "overlap": found.effect.overlap if found.effect is not None else None,
         "imbalance": judged.imbalance if judged is not None else None,
         "reason": found.reason,
@@ -143,6 +161,7 @@ def _summary(rows: list[dict[str, Any]]) -> Iterator[str]:
             said = f"not estimated: {row['reason']}"
         else:
             verdict = "within noise" if row["is_within_noise"] else "beyond noise"
+            verdict += ", tells nothing of who converts" if row["is_vanity"] else ""
             said = f"{row['lift']:+.1%} ({row['lift_low']:+.1%} to {row['lift_high']:+.1%}), {verdict}"
         naive = f"{row['naive_difference']:+.1%}" if row["naive_difference"] is not None else "-"
         yield f"  {row['lift_rule']:<20}{row['treatment_value']:<18}naive {naive:>7}   adjusted {said}"

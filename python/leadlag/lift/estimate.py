@@ -18,6 +18,8 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from leadlag.score.quality import auc_gain
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -110,6 +112,34 @@ def effect(covariates: Floats, treated: Bools, outcome: Bools, person: Ints, bou
         float(np.abs(arms[0] - arms[1]).max(initial=0.0)),
         arm_size,
     )
+
+
+def incremental_auc(
+    covariates: Floats, treated: Bools, outcome: Bools, person: Ints, time: Floats
+) -> tuple[float, float] | None:
+    """What knowing the treatment adds to the AUC of the outcome, and its standard error: learnt from the first 70 % of the cases by
+    time, judged on the others, less those of persons learnt from.
+
+    Args:
+        covariates, treated, outcome, person: as in `effect`. time: (n,), in any unit.
+
+    Returns:
+        None with fewer than ten of either outcome to judge by.
+    """
+    order = np.argsort(time, kind="stable")
+    learnt = np.zeros(len(time), dtype=bool)
+    learnt[order[: len(time) * 7 // 10]] = True
+    judged = ~learnt & ~np.isin(person, person[learnt])
+    if min(np.count_nonzero(outcome[judged]), np.count_nonzero(~outcome[judged])) < 10:
+        return None
+    spread = covariates[learnt].std(axis=0)
+    x = (covariates - covariates[learnt].mean(axis=0))[:, spread > 0] / spread[spread > 0]
+    with threadpool_limits(1):
+        known, more = (
+            _probability(features[learnt], outcome[learnt], features[judged])
+            for features in (x, np.column_stack([x, treated - treated[learnt].mean()]))
+        )
+    return auc_gain(outcome[judged], more, known)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

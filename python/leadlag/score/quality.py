@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,17 +51,34 @@ def auc_within(outcome: Bools, score: Floats, group: npt.ArrayLike) -> Measured:
     return _bounded(float(weight @ values), float(weight**2 @ variances))
 
 
+def auc_gain(outcome: Bools, score: Floats, reference: Floats) -> tuple[float, float] | None:
+    """AUC of a score less that of another on the same cases, and its standard error (DeLong); None without two of each outcome."""
+    if min(np.count_nonzero(outcome), np.count_nonzero(~outcome)) < 2:
+        return None
+    above, below = (
+        one - other for one, other in zip(_placements(outcome, score), _placements(outcome, reference), strict=True)
+    )
+    return float(above.mean()), math.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
+
+
+def _placements(outcome: Bools, score: Floats) -> tuple[Floats, Floats]:
+    """For each case with the outcome, the share of those without that it lies above; for each without, of those with it that lie above."""
+    ones, zeros = np.asarray(score)[outcome], np.asarray(score)[~outcome]
+    every = stats.rankdata(np.r_[ones, zeros])
+    return (
+        (every[: len(ones)] - stats.rankdata(ones)) / len(zeros),
+        1 - (every[len(ones) :] - stats.rankdata(zeros)) / len(ones),
+    )
+
+
 def _delong(outcome: Bools, score: Floats) -> tuple[float | None, float | None]:
     """AUC and its variance; None without both outcomes, and without two of each."""
-    ones, zeros = np.asarray(score)[outcome], np.asarray(score)[~outcome]
-    if not len(ones) or not len(zeros):
+    if outcome.all() or not outcome.any():
         return None, None
-    every = stats.rankdata(np.r_[ones, zeros])
-    above = (every[: len(ones)] - stats.rankdata(ones)) / len(zeros)
-    below = 1 - (every[len(ones) :] - stats.rankdata(zeros)) / len(ones)
-    if min(len(ones), len(zeros)) < 2:
+    above, below = _placements(outcome, score)
+    if min(len(above), len(below)) < 2:
         return float(above.mean()), None
-    return float(above.mean()), float(above.var(ddof=1) / len(ones) + below.var(ddof=1) / len(zeros))
+    return float(above.mean()), float(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
 
 
 def _bounded(value: float | None, variance: float | None) -> Measured:
