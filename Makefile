@@ -23,6 +23,8 @@ FORECAST_JOURNEYS ?= 300000
 ENGINES ?= duckdb,postgres
 # Tests on Spark; "not long" leaves out the Thrift server and the project's own tests there.
 SPARK_MARKS ?= long or not long
+# Models that the tests on Spark build, with all above them, e.g. SPARK_SELECT="fct_stage_event fct_opportunity"; all when empty.
+SPARK_SELECT ?=
 # Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
 BASE ?=
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
@@ -40,6 +42,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 export MYPY_CACHE_DIR := .cache/mypy
 export RUFF_CACHE_DIR := .cache/ruff
+export SPARK_SELECT
 export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 # Stamps live inside what they stand for, so removing .venv or dbt_packages removes the stamp too.

@@ -6,9 +6,9 @@ The paths are made in DuckDB; then dbt runs the project's own models for wins on
 share; all heuristic models of the seeds in one pass; Shapley alone; Markov alone, with its 20 samples for intervals; and
 all marts of attribution with all models. Beside it, in a virtual environment of its own and never a dependency, the PyPI
 package ChannelAttribution on the same paths: first, last and linear touch, and Markov order 1 simulated until its error is
-below 1 % as it judges that itself. It gives sums a channel; the project's steps give those too when nothing is opened or
-written: row "sums a channel" is their compiled SQL without dbt, and one exact chain. Every row is a process of its own, measured
-by what the operating system charges it.
+below 1 % as it judges that itself; then how far from the exact shares it is, and what coming nearer costs. It gives sums a
+channel; the project's steps give those too when nothing is opened or written: row "sums a channel" is their compiled SQL without
+dbt, and one exact chain. Every row is a process of its own, measured by what the operating system charges it.
 Files go to .cache/bench/attribution.
 """
 
@@ -73,9 +73,9 @@ create or replace table main_intermediate.int_kpi__opportunity as
 create or replace table main_policy.shipped_model as from main_policy.attribution_model where milestone = 'won';
 """
 
-# Runs with the warehouse and the folder of the compiled models as arguments; its tables are in memory.
+# Runs with the warehouse, the folder of the compiled models and a file for the exact shares as arguments; its tables are in memory.
 SUMS = """
-import pathlib, sys, time
+import json, pathlib, sys, time
 import duckdb
 import numpy as np
 
@@ -109,18 +109,22 @@ counts = np.zeros((len(names), len(names)))
 for one, other, count in steps:
     counts[names.index(one), names.index(other)] = count
 chain = counts[:-2] / counts[:-2].sum(axis=1, keepdims=True)
+rates = []
 for removed in [None, *range(1, len(names) - 2)]:
     kept = chain.copy()
     if removed is not None:
         kept[:, removed] = kept[removed] = 0
-    np.linalg.solve(np.eye(len(names) - 2) - kept[:, :-2], kept[:, -2])
+    rates.append(np.linalg.solve(np.eye(len(names) - 2) - kept[:, :-2], kept[:, -2])[0])
+effect = 1 - np.array(rates[1:]) / rates[0]
 markov = time.process_time()
+pathlib.Path(sys.argv[3]).write_text(json.dumps(dict(zip(names[1:-2], effect / effect.sum()))))
 print(f"  of that: touches {touched - started:.1f}, first, last, linear {heuristic - touched:.1f}, Markov {markov - heuristic:.1f} s CPU")
 """
 
-# Runs with the warehouse as first argument, in the environment of the package.
+# Runs with the warehouse and the file of the exact shares as arguments, in the environment of the package. By itself it walks no
+# further than the longest path, which takes from channels that lie far from the end.
 PACKAGE = """
-import sys, time, duckdb
+import json, pathlib, sys, time, duckdb
 import ChannelAttribution as ca
 
 started = time.process_time()
@@ -136,9 +140,17 @@ paths = duckdb.connect(sys.argv[1], read_only=True).execute('''
 made = time.process_time()
 ca.heuristic_models(paths, "path", "conversions", flg_pro=False)
 heuristic = time.process_time()
-ca.markov_model(paths, "path", "conversions", var_null="nulls", order=1, conv_par=0.01, verbose=False, flg_pro=False)
-markov = time.process_time()
-print(f"  of that: paths {made - started:.1f}, first, last, linear {heuristic - made:.1f}, Markov {markov - heuristic:.1f} s CPU")
+print(f"  of that: paths {made - started:.1f}, first, last, linear {heuristic - made:.1f} s CPU")
+exact = json.loads(pathlib.Path(sys.argv[2]).read_text())
+for accuracy, steps in ((0.01, None), *(((0.01, 1000), (0.005, 1000)) if sys.argv[3] == "judged" else ())):
+    begun = time.process_time()
+    found = ca.markov_model(
+        paths, "path", "conversions", var_null="nulls", order=1, conv_par=accuracy, max_step=steps, verbose=False, flg_pro=False
+    )
+    spent = time.process_time() - begun
+    share = dict(zip(found["channel_name"], found["total_conversions"] / found["total_conversions"].sum()))
+    error = max(abs(share[name] / exact[name] - 1) for name in exact)
+    print(f"  Markov until {accuracy:.1%} as it judges, steps {steps}: {spent:.1f} s CPU, a share is up to {error:.1%} off")
 """
 
 
@@ -198,10 +210,13 @@ def main() -> None:
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("delete from main_policy.attribution_model")
         connection.execute(f"insert into main_policy.attribution_model from main_policy.shipped_model where {four}")
-    told("sums a channel", measure([sys.executable, "-c", SUMS, str(warehouse), str(compiled)], warehouse))
+    exact = FOLDER / "exact.json"
+    told("sums a channel", measure([sys.executable, "-c", SUMS, str(warehouse), str(compiled), str(exact)], warehouse))
     python = package_python()
     if python is not None:
-        told("ChannelAttribution", measure([str(python), "-c", PACKAGE, str(warehouse)], warehouse))
+        package = [str(python), "-c", PACKAGE, str(warehouse), str(exact)]
+        told("ChannelAttribution", measure([*package, "alone"], warehouse))
+        measure([*package, "judged"], warehouse)
 
 
 if __name__ == "__main__":
