@@ -17,6 +17,8 @@ from unittest import mock
 import duckdb
 import psycopg2
 import pytest
+from conftest import RunDbt
+from dbt.contracts.graph.nodes import ModelNode
 from leadlag.compare import Mart, compare, differences, read_marts
 from leadlag.warehouse import opened
 from test_tracking import random_link
@@ -39,7 +41,6 @@ OVER_POLICY = {
     "int_conversion__scoped_entry",
     "int_kpi__opportunity",
     "int_kpi__target",
-    "int_policy__control_chart_violation",
     "int_policy__violation",
     "kpi_definition_change",
 }
@@ -93,19 +94,23 @@ def settings(
     }
 
 
+def on_duckdb(settings: Mapping[str, str]) -> dict[str, str]:
+    """Environment of DuckDB."""
+    return {**settings, "LEADLAG_TARGET": "duckdb", "LEADLAG_SCHEMA": "main"}
+
+
 @pytest.fixture(scope="module")
-def expected(settings: dict[str, str]) -> dict[str, Mart]:
+def expected(settings: dict[str, str], run_dbt: RunDbt) -> dict[str, Mart]:
     """The marts as DuckDB builds them."""
-    environment = {**settings, "LEADLAG_TARGET": "duckdb"}
-    simulate(environment)
-    run(environment, "dbt", "--quiet", "build", *MODELS)
-    marts = marts_of(environment)
+    simulate(on_duckdb(settings))
+    run_dbt(["build", *MODELS], duckdb_path=Path(settings["LEADLAG_DUCKDB_PATH"]))
+    marts = marts_of(on_duckdb(settings))
     assert len(marts["fct_conversion"].rows) > 1000
     return marts
 
 
 @pytest.mark.usefixtures("expected")
-def test_no_outer_join_compares_all_pairs(settings: dict[str, str]) -> None:
+def test_no_outer_join_compares_all_pairs(settings: dict[str, str], run_dbt: RunDbt) -> None:
     """DuckDB hashes no outer join with a condition on one side only: that belongs into the key (case when ... then key end)."""
     pairs: set[str] = set()
     unread: set[str] = set()
@@ -118,33 +123,38 @@ def test_no_outer_join_compares_all_pairs(settings: dict[str, str]) -> None:
         for child in node["children"]:
             search(child, model)
 
-    models = Path(settings["DBT_TARGET_PATH"]) / "compiled" / "leadlag" / "models"
-    with duckdb.connect(settings["LEADLAG_DUCKDB_PATH"], read_only=True) as connection:
+    path = Path(settings["LEADLAG_DUCKDB_PATH"])
+    # What the build has parsed, and compiled.
+    manifest = run_dbt(["parse"], duckdb_path=path).manifest
+    assert manifest is not None
+    models = {
+        node.name: node.compiled_code
+        for node in manifest.nodes.values()
+        if isinstance(node, ModelNode) and node.config.materialized != "ephemeral"
+    }
+    assert len(models) > 300 and all(models.values())
+    with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
-        for path in models.rglob("*.sql"):
-            if path.parent.suffix == ".yml":
-                continue
+        for name, sql in models.items():
             try:
-                plan = connection.execute(f"explain (format json) {path.read_text(encoding='utf-8')}").fetchall()
+                plan = connection.execute(f"explain (format json) {sql}").fetchall()
             except duckdb.CatalogException:
-                unread.add(path.stem)
+                unread.add(name)
                 continue
             for root in json.loads(plan[0][1]):
-                search(root, path.stem)
+                search(root, name)
     assert unread <= READ_WORKING_TABLES
     assert pairs == OVER_POLICY
 
 
-def test_marts_are_equal_on_postgresql(settings: dict[str, str], expected: dict[str, Mart], tmp_path: Path) -> None:
+def test_marts_are_equal_on_postgresql(settings: dict[str, str], expected: dict[str, Mart], run_dbt: RunDbt) -> None:
     # The server sorts text as English and sits in New York (scripts/postgres.sh): neither may show.
-    environment = {**settings, "LEADLAG_TARGET": "postgres", "DBT_TARGET_PATH": str(tmp_path / "target")}
+    environment = {**settings, "LEADLAG_TARGET": "postgres"}
     simulate(environment)
-    run(environment, "dbt", "--quiet", "--no-use-colors", "build")
+    run_dbt(["build"], duckdb_path=Path(settings["LEADLAG_DUCKDB_PATH"]), environment=environment)
     assert compare({"duckdb": expected, "postgres": marts_of(environment)}) == []
     words = (sys.executable, "-m", "leadlag", "forecast", "--json", "--dry-run")
-    ours, theirs = (
-        json.loads(run({**environment, "LEADLAG_TARGET": engine}, *words)) for engine in ("duckdb", "postgres")
-    )
+    ours, theirs = (json.loads(run(one, *words)) for one in (on_duckdb(settings), environment))
     assert len(ours) == len(theirs) > 1000
     for one, other in zip(ours, theirs, strict=True):
         alike = {
@@ -155,7 +165,7 @@ def test_marts_are_equal_on_postgresql(settings: dict[str, str], expected: dict[
 
 @pytest.fixture
 def lake(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """Environment of an empty DuckLake, its catalog on the server."""
+    """Environment of an empty DuckLake, its catalog on the server, made by one process: two would both try."""
     catalog = psycopg2.connect(
         host=settings["LEADLAG_PG_HOST"],
         port=settings["LEADLAG_PG_PORT"],
@@ -168,13 +178,16 @@ def lake(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
         cursor.execute("drop database if exists lake")
         cursor.execute("create database lake")
     catalog.close()
-    return {
+    environment = {
         **settings,
         "LEADLAG_TARGET": "ducklake",
         "LEADLAG_LAKE_CATALOG": "lake",
         "LEADLAG_LAKE_FOLDER": str(tmp_path / "lake"),
         "DBT_TARGET_PATH": str(tmp_path / "target"),
     }
+    with mock.patch.dict(os.environ, environment), opened("ducklake"):
+        pass
+    return environment
 
 
 def policy(environment: Mapping[str, str]) -> dict[str, Mart]:
@@ -193,7 +206,7 @@ def test_two_processes_write_in_one_ducklake_at_once(
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda environment: run(environment, *BUILD[:-1], "seed", "--select", *SEEDS), both))
     first, second = map(policy, both)
-    expected = policy({**settings, "LEADLAG_TARGET": "duckdb"})
+    expected = policy(on_duckdb(settings))
     assert len(first) > 10
     assert compare({"duckdb": {name: expected[name] for name in first}, "first": first, "second": second}) == []
 
@@ -219,7 +232,7 @@ def test_a_ducklake_is_brought_up_to_date_as_a_file_is(
     lake: dict[str, str], settings: dict[str, str], expected: dict[str, Mart]
 ) -> None:
     simulate(lake)
-    duckdb = {**settings, "LEADLAG_TARGET": "duckdb"}
+    duckdb = on_duckdb(settings)
     build_some(lake)
     for environment in (lake, duckdb):
         with mock.patch.dict(os.environ, environment), opened(environment["LEADLAG_TARGET"]) as warehouse:

@@ -110,11 +110,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(
+def company(
     request: pytest.FixtureRequest, profiles_dir: Path, postgres_server: dict[str, str], folder: Path
 ) -> dict[str, str]:
-    """A simulated company on the engine of the test, built once for all tests. The retry alone changes its raw tables, and compares with
-    a full build of its own."""
+    """A simulated company on the engine of the test."""
     engine = request.param
     environment = {
         **os.environ,
@@ -126,14 +125,19 @@ def built(
         "DBT_TARGET_PATH": str(folder / engine),
         "DBT_LOG_LEVEL_FILE": "none",
     }
-    company = ["--leads", "150", "--seed", "12", "--until", "2025-12-31", "--target", engine]
-    command = [sys.executable, "-m", "leadlag", "simulate", "--quiet", *company]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    finish(start(environment))
+    words = ["--quiet", "--leads", "150", "--seed", "12", "--until", "2025-12-31", "--target", engine]
+    subprocess.run([sys.executable, "-m", "leadlag", "simulate", *words], cwd=ROOT, env=environment, check=True)
     return environment
 
 
-@pytest.mark.parametrize("built", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
+@pytest.fixture(scope="module")
+def built(company: dict[str, str]) -> dict[str, str]:
+    """The company, built once for all tests. The retry alone changes its raw tables, and compares with a full build of its own."""
+    finish(start(company))
+    return company
+
+
+@pytest.mark.parametrize("company", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
 def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
     built: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +161,7 @@ def test_a_build_after_killed_ones_gives_the_marts_of_an_undisturbed_one(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("built", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("company", ["duckdb"], indirect=True)
 def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
     built: dict[str, str], run_dbt: RunDbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,23 +198,23 @@ def test_a_retry_after_a_failed_build_gives_the_marts_of_a_full_build(
     assert compare({"full": marts_of("duckdb", built, monkeypatch), "retried": marts}) == [], sorted(done)
 
 
-@pytest.mark.parametrize("built", [pytest.param("duckdb", marks=pytest.mark.long), "postgres"], indirect=True)
-def test_a_second_build_at_the_same_time_stops_and_says_why(built: dict[str, str]) -> None:
-    first = start(built)
+@pytest.mark.parametrize("company", ["duckdb", "postgres"], indirect=True)
+def test_a_second_build_at_the_same_time_stops_and_says_why(company: dict[str, str]) -> None:
+    first = start(company)
     reached(first, 20)
-    with held(first, built):
-        second = start({**built, "DBT_TARGET_PATH": built["DBT_TARGET_PATH"] + "2"})
+    with held(first, company):
+        second = start(company)
         printed, _ = second.communicate(timeout=120)
     assert second.returncode != 0, printed
     expected = {"duckdb": "Could not set lock on file", "postgres": "another build of schema interrupted is running"}
-    assert expected[built["LEADLAG_TARGET"]] in printed, printed
+    assert expected[company["LEADLAG_TARGET"]] in printed, printed
     # It goes on undisturbed.
     reached(first, 100)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
 
 
-@pytest.mark.parametrize("built", ["postgres"], indirect=True)
+@pytest.mark.parametrize("company", ["postgres"], indirect=True)
 def test_readers_of_postgresql_see_whole_tables_throughout_a_build(built: dict[str, str]) -> None:
     marts = ("dim_person", "fct_touchpoint", "fct_journey", "fct_conversion", "conversion_rate")
     question = "union all ".join(f"select '{mart}', count(*) from interrupted_marts.{mart} " for mart in marts)
