@@ -96,8 +96,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory, profiles_dir: Path) -> Lake:
         "LEADLAG_SPARK_PORT": str(free_port()),
         # A metastore that need not survive a power cut writes several times as fast; one task a step, the quick compiler, with room
         # for what it makes, and no code generation: few rows, many statements.
-        "LEADLAG_SPARK_JAVA_OPTIONS": "-Dderby.system.durability=test -Dspark.sql.files.minPartitionNum=1 -XX:TieredStopAtLevel=1 "
-        "-XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
+        "LEADLAG_SPARK_JAVA_OPTIONS": "-Dderby.system.durability=test -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m "
+        "-XX:+UseSerialGC",
         "LEADLAG_SPARK_PARTITIONS": "1",
         "LEADLAG_SPARK_CODEGEN": "false",
     }
@@ -208,11 +208,12 @@ def test_a_session_build_gives_what_duckdb_gives(spark: Lake) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.skipif(bool(SELECTED), reason="SPARK_SELECT leaves models out that tests read")
 @pytest.mark.parametrize(("kind", "least"), [("test", 90), ("unit_test", 40)])
 def test_tests_of_the_project_hold(spark: Lake, kind: str, least: int) -> None:
     """Data tests follow from equal rows on DuckDB, where they hold; here they show that Spark understands them."""
     spark.dbt("test", "--resource-type", kind)
-    held = spark.results()
+    held = {unique_id: status for unique_id, status in spark.results().items() if unique_id.startswith(f"{kind}.")}
     assert len(held) > least and set(held.values()) == {"pass"}
 
 
