@@ -120,7 +120,6 @@ def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any
     judged = found.effect if found.reason in (None, "not_balanced") else None
     low, high = known.interval(level) if known is not None else (None, None)
     gain, gain_low, gain_high = _limits(found.auc_gain, level) if known is not None else (None, None, None)
-    is_within_noise = found.p_value_holm >= 1 - level if found.p_value_holm is not None else None
     naive = found.naive_difference
     return {
         "lift_rule": rule.lift_rule,
@@ -142,13 +141,11 @@ def row_of(rule: Rule, cases: Cases, found: Lift, level: float) -> dict[str, Any
         "lift_high": high,
         "p_value": known.p_value if known is not None else None,
         "p_value_holm": found.p_value_holm,
-        "is_within_noise": is_within_noise,
+        "is_within_noise": found.p_value_holm >= 1 - level if found.p_value_holm is not None else None,
         "auc_gain": gain,
         "auc_gain_low": gain_low,
         "auc_gain_high": gain_high,
-        "is_vanity": is_within_noise and gain_low <= 0
-        if is_within_noise is not None and gain_low is not None
-        else None,
+        "is_vanity": None if low is None or high is None or gain_low is None else low <= 0 <= high and gain_low <= 0,
         "overlap": found.effect.overlap if found.effect is not None else None,
         "imbalance": judged.imbalance if judged is not None else None,
         "reason": found.reason,
