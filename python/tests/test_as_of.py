@@ -116,6 +116,7 @@ def test_as_of_matters(builds: Builds) -> None:
     assert included["fct_journey"].total() > builds.marts(None, TIMES["early"])["fct_journey"].total()
 
 
+@pytest.mark.long
 def test_naming_the_clock_changes_nothing(builds: Builds) -> None:
     """The opportunity is recorded after the newest change of its stage: the row that others refer to sets the clock."""
     story = {"source_system": "salesforce", "record_type": "lead"}
