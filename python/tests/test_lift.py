@@ -17,6 +17,7 @@ from conftest import RunDbt
 from leadlag.cli import FAILED, OK, main
 from leadlag.forecast.store import TABLES
 from leadlag.lift.cases import STAGES, Lift, Rule, cases_of, corrected, lift_of
+from leadlag.lift.command import row_of
 from leadlag.lift.estimate import Bools, Effect, Floats, Ints, effect, holm, incremental_auc
 from leadlag.score.quality import auc_gain
 from sklearn.metrics import roc_auc_score
@@ -329,6 +330,26 @@ def test_a_channel_that_cannot_be_judged_has_a_reason() -> None:
     nobody = cases_of(journeys, touches, RULE, datetime(2024, 1, 1))
     empty = lift_of(nobody, 0)
     assert (empty.case_count, empty.reason, empty.naive_difference) == (0, "too_few_cases", None)
+
+
+@pytest.mark.parametrize(
+    ("lift", "gain", "is_vanity"),
+    [
+        (0.01, (0.0, 0.01), True),
+        (0.01, (-0.05, 0.01), True),
+        (0.05, (0.0, 0.01), False),
+        (-0.05, (0.0, 0.01), False),
+        (0.01, (0.05, 0.01), False),
+        (0.01, None, None),
+    ],
+)
+def test_vanity_has_neither_a_lift_nor_a_gain(
+    lift: float, gain: tuple[float, float] | None, is_vanity: bool | None
+) -> None:
+    cases = cases_of(*drawn_company(2, "source"), RULE, AS_OF)
+    one = Lift("email", 100, 50, 20, 10, Effect(lift, 0.01, 1.0, 0.0, 50), gain, 1.0)
+    assert row_of(RULE, cases, one, 0.95)["is_vanity"] is is_vanity
+    assert row_of(RULE, cases, replace(one, reason="not_balanced", p_value_holm=None), 0.95)["is_vanity"] is None
 
 
 # --- the command --------------------------------------------------------------------------------------------------------
