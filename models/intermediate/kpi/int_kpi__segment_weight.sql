@@ -1,5 +1,4 @@
-{{ config(materialized='view') }}
-
+{#- A table, so that PostgreSQL knows how many rows it has: it took a view for one row, to be asked again for each piece. -#}
 -- The closest row of a scheme: one that names the region before one that names the product line.
 with ranked as (
 
