@@ -691,6 +691,10 @@ def test_another_base_currency_is_said_and_written(call: Call, warehouse_file: P
     assert sorted(rows_of(path, newest)) == [(False, "journeys", False), (True, "USD", True)]
     current = "select distinct unit from main_marts.forecast_current where measure = 'won_amount'"
     assert rows_of(path, current) == [("USD",)]
+    # What the marts say goes before the variable: they may not have been built since it changed.
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table main_marts.dim_kpi as select 'won_revenue' as kpi, 'GBP' as unit")
+    assert "amounts are in GBP" in call("forecast", "--vars", "base_currency: USD", path=path)[1]
 
 
 def test_a_table_of_an_earlier_version_gets_its_new_column_and_keeps_its_rows(

@@ -161,6 +161,16 @@ def business_timezone(arguments: argparse.Namespace) -> str:
     return _variable(arguments, "business_timezone", "UTC")
 
 
+def base_currency(warehouse: Warehouse, arguments: argparse.Namespace) -> str:
+    """Currency that the marts were built in, as dim_kpi says it; variable base_currency where that is not built."""
+    marts = f"{warehouse.schema}_marts"
+    if "dim_kpi" in warehouse.tables(marts):
+        told = warehouse.query(f"select unit from {marts}.dim_kpi where kpi = 'won_revenue'")["unit"]
+        if not told.empty:
+            return str(told.iloc[0])
+    return _variable(arguments, "base_currency", "EUR")
+
+
 def currency_change(warehouse: Warehouse, schema: str, as_of: datetime, currency: str) -> str | None:
     """What there is to say when the amounts of the forecast before this one are in another base currency."""
     table = "prediction_forecast"
@@ -193,7 +203,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"leadlag forecast: nothing is forecast yet: {error}")
                 return OK
             schema = arguments.schema or f"{warehouse.schema}_prediction"
-            currency = _variable(arguments, "base_currency", "EUR")
+            currency = base_currency(warehouse, arguments)
             changed = currency_change(warehouse, schema, company.as_of, currency)
             rows = [row_of(prediction, currency, changed) for prediction in outlook.predictions()]
             tables = {
