@@ -27,6 +27,8 @@ SPARK_MARKS ?= long or not long
 SPARK_SELECT ?=
 # Git ref whose lock of definitions `make lint` compares with too, e.g. BASE=origin/main: then a lock written anew is no way around it.
 BASE ?=
+# Processes that run tests side by side: one more than cores, as a test on PostgreSQL waits for its server; at most 4, for memory.
+WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 # An extra of pyproject.toml to install besides what the lock holds, e.g. EXTRA=spark.
 EXTRA ?=
 # Where tests have their warehouses. Hundreds of small commits wait for a disk, so in memory where that has room for them.
@@ -145,7 +147,7 @@ define pytest
 @folder="$$(mktemp -d "$(TEST_TMP)/leadlag-tests.XXXXXX")"; trap 'rm -rf "$$folder"' EXIT; chmod 755 "$$folder"; \
   TMPDIR="$$folder" python -m pytest $(1)
 endef
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --ignore python/tests/test_spark.py
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --ignore python/tests/test_spark.py
 
 .PHONY: pytest
 pytest: setup ## Python tests, the examples among them

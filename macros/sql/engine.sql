@@ -22,6 +22,15 @@
 {% endmacro %}
 
 
+{#- Pre-hook of every model. PostgreSQL expects one row of a join by several columns of views, however many there are, and then
+    compares all pairs; no table of this project has an index with which a nested loop could be the better way. -#}
+{% macro avoid_nested_loops() %}
+    {%- if target.type == 'postgres' -%}
+        set local enable_nestloop = off
+    {%- endif -%}
+{% endmacro %}
+
+
 {#- Working tables outlive their statement and nothing else: temporary where the engine has temporary tables; on Spark tables
     beside the model, which its post-hook drops. -#}
 {% macro working_table(name) -%}

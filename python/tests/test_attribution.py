@@ -60,6 +60,7 @@ MODELS = (
     Model("markov", "markov", training_quarters=2),
     Model("markov_long", "markov", training_quarters=12),
     Model("markov_mql", "markov", milestone="mql", lookback_days=30, training_quarters=4),
+    Model("markov_not_direct", "markov", eligible="not_direct", training_quarters=4),
     Model("linear_mql", "position", milestone="mql", shares={"between": 1}, is_reference=True),
 )
 CREDIT = "select journey_key, touchpoint_key, credit from main_marts.fct_attribution_credit where attribution_model = ?"

@@ -672,17 +672,23 @@ def test_a_young_company_is_told_what_is_missing(call: Call, warehouse_file: Pat
     assert code == OK and "nothing is judged yet" in printed
 
 
-def test_another_base_currency_is_said_and_written(call: Call, warehouse_file: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def forecast_of_yesterday(call: Call, warehouse_file: Path, tmp_path: Path) -> Path:
+    """A warehouse with one forecast, made as of a day earlier."""
     path = tmp_path / "leadlag.duckdb"
     path.write_bytes(warehouse_file.read_bytes())
-    table = "main_prediction.prediction_forecast"
     with duckdb.connect(str(path)) as connection:
-        connection.execute(f"delete from {table}")
+        connection.execute("delete from main_prediction.prediction_forecast")
     assert call("forecast", path=path)[0] == OK
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("update main_prediction.prediction_forecast set as_of = as_of - interval 1 day")
+    return path
+
+
+def test_another_base_currency_is_said_and_written(call: Call, forecast_of_yesterday: Path) -> None:
+    path, table = forecast_of_yesterday, "main_prediction.prediction_forecast"
     units = f"select distinct measure = 'won_amount', unit, contains(coalesce(reason, ''), 'in USD') from {table} where as_of = ({{}})"
     assert sorted(rows_of(path, units.format("as_of"))) == [(False, "journeys", False), (True, "EUR", False)]
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(f"update {table} set as_of = as_of - interval 1 day")
     said = "amounts are in USD; those of forecasts before this one are in EUR"
     for _ in range(2):
         code, printed, _ = call("forecast", "--vars", "base_currency: USD", path=path)
@@ -698,16 +704,10 @@ def test_another_base_currency_is_said_and_written(call: Call, warehouse_file: P
 
 
 def test_a_table_of_an_earlier_version_gets_its_new_column_and_keeps_its_rows(
-    call: Call, warehouse_file: Path, run_dbt: RunDbt, tmp_path: Path
+    call: Call, forecast_of_yesterday: Path, run_dbt: RunDbt
 ) -> None:
-    path = tmp_path / "leadlag.duckdb"
-    path.write_bytes(warehouse_file.read_bytes())
-    table = "main_prediction.prediction_forecast"
+    path, table = forecast_of_yesterday, "main_prediction.prediction_forecast"
     with duckdb.connect(str(path)) as connection:
-        connection.execute(f"delete from {table}")
-    assert call("forecast", path=path)[0] == OK
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(f"update {table} set as_of = as_of - interval 1 day")
         connection.execute(f"alter table {table} drop column unit")
     code, _, told = call("forecast", path=path)
     assert code == USAGE and "has no column unit" in told and "dbt build" in told

@@ -16,6 +16,7 @@ with path_set as (
 select
     path_set.path_set_key,
     path_set.has_chain,
+    path_set.eligible_touches,
     outcome.journey_key,
     outcome.person_key,
     outcome.is_converted,
@@ -30,7 +31,9 @@ select
     touch.occurred_second,
     touch.channel,
     touch.is_paid,
-    touch.campaign_key
+    touch.campaign_key,
+    touch.next_channel,
+    touch.next_at
 from {{ ref('int_attribution__outcome') }} as outcome
 inner join path_set on outcome.milestone = path_set.milestone
 inner join {{ ref('int_attribution__touch') }} as touch

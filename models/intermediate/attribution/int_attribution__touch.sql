@@ -57,5 +57,8 @@ select
     *,
     -- Systems of record keep whole seconds: a form in the second of the inquiry that it made is not after it.
     {{ dbt.date_trunc('second', 'occurred_at') }} as occurred_second,
-    row_number() over (partition by journey_key order by occurred_at, touchpoint_key) as touch_number
+    row_number() over walk as touch_number,
+    lead(channel) over walk as next_channel,
+    lead(occurred_at) over walk as next_at
 from kept
+window walk as (partition by journey_key order by occurred_at, touchpoint_key)
