@@ -67,6 +67,12 @@ component as (
 
 select
     definition.*,
+    {%- for role in ['numerator', 'denominator'] %}
+    case
+        when definition.{{ role }}_measure is not null
+            then {{ leadlag.key(['definition.' ~ role ~ '_measure', 'scope_region', 'scope_product_line', 'weight_scheme']) }}
+    end as {{ role }}_use_key,
+    {%- endfor %}
     coalesce(maturity.days_to_maturity, component.days_to_maturity, 0) as days_to_maturity
 from definition
 left join maturity on definition.denominator_measure = maturity.measure

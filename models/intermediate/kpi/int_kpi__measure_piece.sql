@@ -2,10 +2,8 @@ with segment_use as (
 
     select
         segment.segment_key,
+        use.use_key,
         use.measure,
-        use.scope_region,
-        use.scope_product_line,
-        use.weight_scheme,
         use.has_segments,
         {{ leadlag.double('coalesce(weight.weight, 1)') }} as weight
     from {{ ref('int_kpi__use') }} as use
@@ -19,12 +17,8 @@ with segment_use as (
 )
 
 select
-    segment_use.measure,
-    segment_use.scope_region,
-    segment_use.scope_product_line,
-    segment_use.weight_scheme,
-    segment_cut.cut_name,
-    segment_cut.cut_value,
+    segment_use.use_key,
+    segment_cut.cut_key,
     piece.piece_start,
     sum(piece.row_count) as row_count,
     sum(piece.amount) as amount,
@@ -36,4 +30,4 @@ from {{ ref('int_kpi__segment_piece') }} as piece
 inner join segment_use on piece.measure = segment_use.measure and piece.segment_key = segment_use.segment_key
 inner join {{ ref('int_kpi__segment_cut') }} as segment_cut
     on segment_use.segment_key = segment_cut.segment_key and (segment_use.has_segments or segment_cut.cut_name = 'total')
-group by 1, 2, 3, 4, 5, 6, 7
+group by 1, 2, 3

@@ -13,12 +13,8 @@ with dated as (
 )
 
 select
-    measure,
-    scope_region,
-    scope_product_line,
-    weight_scheme,
-    cut_name,
-    cut_value,
+    use_key,
+    cut_key,
     case{% for grain in grains %} when grouping({{ grain }}_start) = 0 then '{{ grain }}'{% endfor %} end as period_grain,
     coalesce({% for grain in grains %}{{ grain }}_start{{ ', ' if not loop.last }}{% endfor %}) as period_start,
     {%- for name in sums %}
@@ -27,6 +23,6 @@ select
 from dated
 group by grouping sets (
     {%- for grain in grains %}
-    (measure, scope_region, scope_product_line, weight_scheme, cut_name, cut_value, {{ grain }}_start){{ ',' if not loop.last }}
+    (use_key, cut_key, {{ grain }}_start){{ ',' if not loop.last }}
     {%- endfor %}
 )

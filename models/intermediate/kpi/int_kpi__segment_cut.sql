@@ -22,16 +22,27 @@ valued as (
     from {{ ref('int_kpi__segment') }} as segment
     cross join cut
 
+),
+
+named as (
+
+    select
+        segment_key,
+        cut || coalesce(' x ' || second_cut, '') as cut_name,
+        cut_value || coalesce(' x ' || second_cut_value, '') as cut_value
+    from valued
+    union all
+    select
+        segment_key,
+        'total' as cut_name,
+        '(all)' as cut_value
+    from {{ ref('int_kpi__segment') }}
+
 )
 
 select
     segment_key,
-    cut || coalesce(' x ' || second_cut, '') as cut_name,
-    cut_value || coalesce(' x ' || second_cut_value, '') as cut_value
-from valued
-union all
-select
-    segment_key,
-    'total' as cut_name,
-    '(all)' as cut_value
-from {{ ref('int_kpi__segment') }}
+    {{ leadlag.key(['cut_name', 'cut_value']) }} as cut_key,
+    cut_name,
+    cut_value
+from named

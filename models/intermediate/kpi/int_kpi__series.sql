@@ -1,21 +1,40 @@
 -- Every period from the first that anything was measured for a KPI, so that a period without a win shows 0 wins.
-with seen as (
+with measured as (
 
     select
-        definition.kpi,
-        definition.version,
-        definition.variant,
-        measured.cut_name,
-        measured.cut_value,
-        min(measured.period_start) as first_start
-    from {{ ref('int_kpi__definition') }} as definition
-    inner join {{ ref('int_kpi__measure_sum') }} as measured
-        on
-            measured.measure in (definition.numerator_measure, definition.denominator_measure)
-            and definition.scope_region = measured.scope_region
-            and definition.scope_product_line = measured.scope_product_line
-            and definition.weight_scheme = measured.weight_scheme
-    group by definition.kpi, definition.version, definition.variant, measured.cut_name, measured.cut_value
+        use_key,
+        cut_key,
+        min(period_start) as first_start
+    from {{ ref('int_kpi__measure_sum') }}
+    group by use_key, cut_key
+
+),
+
+used as (
+
+    select kpi, version, variant, numerator_use_key as use_key from {{ ref('int_kpi__definition') }}
+    union all
+    select kpi, version, variant, denominator_use_key as use_key from {{ ref('int_kpi__definition') }}
+
+),
+
+seen as (
+
+    select
+        used.kpi,
+        used.version,
+        used.variant,
+        measured.cut_key,
+        min(measured.first_start) as first_start
+    from used
+    inner join measured on used.use_key = measured.use_key
+    group by used.kpi, used.version, used.variant, measured.cut_key
+
+),
+
+cut as (
+
+    select distinct cut_key, cut_name, cut_value from {{ ref('int_kpi__segment_cut') }}
 
 ),
 
@@ -25,13 +44,15 @@ series as (
         seen.kpi,
         seen.version,
         seen.variant,
-        seen.cut_name,
-        seen.cut_value,
+        cut.cut_key,
+        cut.cut_name,
+        cut.cut_value,
         kpi_cut.period_grain,
         min(seen.first_start) over (partition by seen.kpi, seen.version, seen.variant) as first_start
     from seen
+    inner join cut on seen.cut_key = cut.cut_key
     -- A cut that only the other measure of a ratio has would compare all of one with a part of the other.
-    inner join {{ ref('int_kpi__kpi_cut') }} as kpi_cut on seen.kpi = kpi_cut.kpi and seen.cut_name = kpi_cut.cut_name
+    inner join {{ ref('int_kpi__kpi_cut') }} as kpi_cut on seen.kpi = kpi_cut.kpi and cut.cut_name = kpi_cut.cut_name
 
 ),
 
@@ -55,6 +76,7 @@ select
     kpi,
     version,
     variant,
+    cut_key,
     cut_name,
     cut_value,
     period_grain,

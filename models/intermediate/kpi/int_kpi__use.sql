@@ -1,19 +1,25 @@
 {{ config(materialized='view') }}
 
-with role as (
+with used as (
 
-    select numerator_measure as measure, kpi, scope_region, scope_product_line, weight_scheme from {{ ref('int_kpi__definition') }}
-    union all
-    select denominator_measure as measure, kpi, scope_region, scope_product_line, weight_scheme from {{ ref('int_kpi__definition') }}
+    {%- for role in ['numerator', 'denominator'] %}
+    select
+        {{ role }}_use_key as use_key,
+        {{ role }}_measure as measure,
+        scope_region,
+        scope_product_line,
+        weight_scheme
+    from {{ ref('int_kpi__definition') }}
+    where {{ role }}_use_key is not null
+    {%- if not loop.last %}
+    union
+    {%- endif %}
+    {%- endfor %}
 
 )
 
-select distinct
-    role.measure,
-    role.scope_region,
-    role.scope_product_line,
-    role.weight_scheme,
+select
+    used.*,
     coalesce(measure.has_segments, true) as has_segments
-from role
-left join {{ ref('kpi_measure') }} as measure on role.measure = measure.measure
-where role.measure is not null
+from used
+left join {{ ref('kpi_measure') }} as measure on used.measure = measure.measure

@@ -24,12 +24,8 @@ with summed as (
     {%- for role in ['numerator', 'denominator'] %}
     left join {{ ref('int_kpi__measure_sum') }} as {{ role }}
         on
-            definition.{{ role }}_measure = {{ role }}.measure
-            and definition.scope_region = {{ role }}.scope_region
-            and definition.scope_product_line = {{ role }}.scope_product_line
-            and definition.weight_scheme = {{ role }}.weight_scheme
-            and series.cut_name = {{ role }}.cut_name
-            and series.cut_value = {{ role }}.cut_value
+            definition.{{ role }}_use_key = {{ role }}.use_key
+            and series.cut_key = {{ role }}.cut_key
             and series.period_grain = {{ role }}.period_grain
             and series.period_start = {{ role }}.period_start
     {%- endfor %}

@@ -60,22 +60,32 @@ decomposed as (
 
 ),
 
-ranked as (
+summed as (
 
     select
         decomposed.*,
         coalesce(rate_effect, 0) + mix_effect as effect,
+        coalesce((coalesce(rate_effect, 0) + mix_effect) / nullif(whole_alert_value - whole_baseline_value, 0), 0) as effect_share
+    from decomposed
+
+),
+
+-- Parts of the same rows tie to nine places only: the last bits of their sums are an engine's own.
+ranked as (
+
+    select
+        summed.*,
         row_number() over (
             partition by alert_key
             order by
                 -- Parts that went the other way come last.
-                case when (coalesce(rate_effect, 0) + mix_effect < 0) = (whole_alert_value < whole_baseline_value) then 0 else 1 end,
-                -coalesce(abs(change_z), 0),
-                -abs(coalesce(rate_effect, 0) + mix_effect),
+                case when floor(effect_share * 1e9 + 0.5) > 0 then 0 else 1 end,
+                -floor(coalesce(abs(change_z), 0) * 1e9 + 0.5),
+                -floor(abs(effect_share) * 1e9 + 0.5),
                 cut_name,
                 cut_value
         ) as cause_rank
-    from decomposed
+    from summed
 
 )
 
