@@ -1,27 +1,6 @@
--- One row a person and journey that a campaign touched; the campaign is the one the source names, or the one that the link names.
-with named as (
+with touch as (
 
-    select
-        *,
-        case
-            when campaign_key is null then {{ leadlag.campaign_slug('coalesce(utm_campaign, campaign_name)') }}
-        end as plain_name
-    from {{ ref('fct_touchpoint') }}
-    where traffic = 'person'
-
-),
-
-touch as (
-
-    select
-        coalesce(named.campaign_key, campaign.campaign_key) as campaign_key,
-        named.person_key,
-        named.journey_key,
-        named.touchpoint_key,
-        named.occurred_at
-    from named
-    left join {{ ref('int_closed_loop__campaign_name') }} as campaign on named.plain_name = campaign.plain_name
-    where coalesce(named.campaign_key, campaign.campaign_key) is not null
+    select * from {{ ref('int_closed_loop__touch') }}
 
 ),
 
