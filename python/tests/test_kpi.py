@@ -276,6 +276,30 @@ def test_weights_are_those_of_the_closest_row(company: Path) -> None:
         assert ours[period] == pytest.approx(value)
 
 
+def test_a_variant_of_the_same_measures_has_the_rows_of_its_scope_only(
+    company: Path, run_dbt: RunDbt, tmp_path: Path
+) -> None:
+    """MQLs of a region as a variant are those of the cut by region, and the global ones stay as they are."""
+    path = tmp_path / "leadlag.duckdb"
+    path.write_bytes(company.read_bytes())
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "insert into main_policy.kpi_variant by name select 'mqls' as kpi, 1 as version, 'emea' as variant, 'EMEA' as region, "
+            "'*' as product_line, numerator_measure, valid_from from main_policy.kpi where kpi = 'mqls' and version = 1"
+        )
+    steps = ("definition", "use", "kpi_cut", "segment_piece", "measure_piece", "measure_sum", "series", "value")
+    run_dbt(["run", "--select", *(f"int_kpi__{step}" for step in steps)], duckdb_path=path)
+    chosen = "select period_grain, period_start, value, weighted_value from int_kpi__value where kpi = 'mqls' and "
+    of_region = "variant = 'global' and cut_name = 'region' and cut_value = 'EMEA'"
+    of_all = "variant = 'global' and cut_name = 'total'"
+    first = "period_start >= (select min(period_start) from int_kpi__value where kpi = 'mqls' and variant = 'emea' and value > 0)"
+    variant = table(path, f"{chosen} variant = 'emea' and cut_name = 'total' and {first} order by all")
+    assert len(variant) > 50 and variant["value"].sum() > 100
+    pd.testing.assert_frame_equal(variant, table(path, f"{chosen} {of_region} and {first} order by all"))
+    unchanged = [table(of, f"{chosen} {of_all} order by all") for of in (path, company)]
+    pd.testing.assert_frame_equal(*unchanged)
+
+
 def test_targets_know_only_what_was_known(company: Path, run_dbt: RunDbt, tmp_path: Path) -> None:
     """Built as of an earlier day, targets up to that day are the same: nothing that came later went into them."""
     query = """
