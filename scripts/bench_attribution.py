@@ -9,8 +9,8 @@ package ChannelAttribution on the same paths: first, last and linear touch, and 
 below 1 % as it judges that itself; then how far from the exact shares it is, and what coming within 1 % of them costs. It gives
 sums a channel; the project's steps give those too when nothing is opened or written: row "sums a channel" is their compiled SQL
 without dbt, and one exact chain; row "touches numbered" is what bringing the touches into order costs alone. Every row is a
-process of its own, measured by what the operating system charges it, with LEADLAG_DUCKDB_MEMORY_LIMIT at 1GB unless it is set.
-Files go to .cache/bench/attribution.
+process of its own, measured by what the operating system charges it, with LEADLAG_DUCKDB_MEMORY_LIMIT at 1GB unless it is set,
+and 1.7 GB where DuckDB runs without dbt. Files go to .cache/bench/attribution.
 """
 
 import os

@@ -43,7 +43,7 @@ STEPS = [
     "int_input__lead_score",
     "int_input__score_feature",
 ]
-MODELS = [*STEPS, "stg_prediction__lead_score", "stg_prediction__score_feature"]
+MODELS = [*STEPS, "int_attribution__conversion_value", "stg_prediction__lead_score", "stg_prediction__score_feature"]
 Z = 1.959963984540054
 
 
@@ -398,6 +398,29 @@ def test_journeys_are_judged_by_what_was_known_and_what_came(company: tuple[Worl
         own = judged[judged["score"] == name].set_index("journey_key")
         assert set(own.index) == set(rule.index[rule["is_compared"]])
     assert len(rule["quarter_start"][rule["is_compared"]].unique()) == 6
+
+
+def test_entries_elsewhere_than_at_the_handoff_and_unnamed_definitions_are_not_judged(
+    company: tuple[World, Path], run_dbt: RunDbt, tmp_path: Path
+) -> None:
+    path = tmp_path / "leadlag.duckdb"
+    path.write_bytes(company[1].read_bytes())
+    before = judged_of(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("use main_marts")
+        connection.execute(
+            "insert into fct_conversion select * replace ('unnamed' as conversion_definition) from fct_conversion"
+        )
+        connection.execute(
+            "update fct_conversion set entered_at = entered_at + interval 1 hour where journey_key % 7 = 0"
+        )
+    run_dbt(["run", "--select", "int_scoring__outcome", "int_scoring__judged"], duckdb_path=path)
+    keys = ["score", "conversion_definition", "journey_key"]
+    left = before.loc[before["journey_key"] % 7 != 0, keys]
+    assert len(left) < len(before)
+    pd.testing.assert_frame_equal(
+        *(frame.sort_values(keys, ignore_index=True) for frame in (judged_of(path)[keys], left))
+    )
 
 
 def test_validation_is_that_of_other_programs(company: tuple[World, Path]) -> None:

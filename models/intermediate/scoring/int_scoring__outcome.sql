@@ -1,14 +1,3 @@
-with margin as (
-
-    select
-        journey_key,
-        sum(gross_margin) as gross_margin
-    from {{ ref('int_kpi__opportunity') }}
-    where won_date is not null and journey_key is not null
-    group by journey_key
-
-)
-
 -- What had converted by the handoff, there was nothing left to foresee.
 select
     conversion.journey_key,
@@ -18,10 +7,10 @@ select
     conversion.in_numerator as is_converted,
     conversion.outcome = 'won' as is_won,
     conversion.ended_at is null as is_open,
-    coalesce(case when conversion.outcome = 'won' then margin.gross_margin end, 0) as gross_margin,
+    coalesce(case when conversion.outcome = 'won' then value.gross_margin end, 0) as gross_margin,
     {{ leadlag.double('handoff.score') }} as rule_score
 from {{ ref('fct_conversion') }} as conversion
 inner join {{ ref('int_scoring__handoff_score') }} as handoff
     on conversion.journey_key = handoff.journey_key and conversion.entered_at = handoff.handoff_at
-left join margin on conversion.journey_key = margin.journey_key
+left join {{ ref('int_attribution__conversion_value') }} as value on conversion.journey_key = value.journey_key
 where conversion.in_denominator and coalesce(conversion.converted_at > conversion.entered_at, true)

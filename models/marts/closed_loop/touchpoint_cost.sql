@@ -30,7 +30,10 @@ spend as (
     select
         campaign_key,
         spend_date,
-        case when min(currency_code) = max(currency_code) then sum(amount) else sum(amount_base) end as amount,
+        case
+            when min(currency_code) = max(currency_code) then sum(amount)
+            when count(amount_base) = count(amount) then sum(amount_base)
+        end as amount,
         case
             when min(currency_code) = max(currency_code) then min(currency_code) else '{{ var("base_currency", "EUR") }}'
         end as currency_code,
