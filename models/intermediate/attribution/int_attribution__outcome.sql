@@ -6,14 +6,17 @@ with milestone as (
 
 ),
 
--- Deals in several currencies are told in the base currency.
+-- Deals in several currencies are told in the base currency, or not at all where one of them has no rate.
 deal as (
 
     select
         journey_key,
         'won' as milestone,
-        sum(amount_base) as amount_base,
-        case when min(currency_code) = max(currency_code) then sum(amount) else sum(amount_base) end as amount,
+        case when count(amount_base) = count(amount) then sum(amount_base) end as amount_base,
+        case
+            when min(currency_code) = max(currency_code) then sum(amount)
+            when count(amount_base) = count(amount) then sum(amount_base)
+        end as amount,
         case
             when min(currency_code) = max(currency_code) then min(currency_code) else '{{ var("base_currency", "EUR") }}'
         end as currency_code
